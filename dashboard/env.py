@@ -1,0 +1,94 @@
+"""Reading settings from the environment: a bad value stops the start and names the variable."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
+
+
+def read(name: str, default: str | None = None) -> str:
+    """The variable's text; without a default it must be set."""
+    value = os.environ.get(name, default)
+    if value is None:
+        raise ImproperlyConfigured(f"{name} must be set (see .env.example).")
+    return value
+
+
+def convert(name: str, default: T, to: Callable[[str], T], kind: str) -> T:
+    text = os.environ.get(name)
+    if text is None or text == "":
+        return default
+    try:
+        return to(text)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be {kind}, not {text!r}: {error}") from error
+
+
+def integer(name: str, default: int, minimum: int = 0) -> int:
+    def parse(text: str) -> int:
+        value = int(text)
+        if value < minimum:
+            raise ValueError(f"the smallest allowed value is {minimum}")
+        return value
+
+    return convert(name, default, parse, "a whole number")
+
+
+def boolean(name: str, default: bool) -> bool:
+    def parse(text: str) -> bool:
+        if text.lower() in TRUE:
+            return True
+        if text.lower() in FALSE:
+            return False
+        raise ValueError("use 1 or 0")
+
+    return convert(name, default, parse, "1 or 0")
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A comma-separated list, without empty entries."""
+    return [word.strip() for word in read(name, default).split(",") if word.strip()]
+
+
+def path(name: str, default: Path) -> Path:
+    return convert(name, default, lambda text: Path(text).expanduser().resolve(), "a path")
+
+
+def database(name: str, default: Path) -> dict[str, object]:
+    """Django's database settings from `sqlite:///file` or `postgres://user:password@host:port/name`."""
+    url = os.environ.get(name) or f"sqlite:///{default}"
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        return _sqlite(parts.path[1:] if parts.path.startswith("//") else parts.path)
+    if parts.scheme in {"postgres", "postgresql"}:
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": unquote(parts.path.lstrip("/")),
+            "USER": unquote(parts.username or ""),
+            "PASSWORD": unquote(parts.password or ""),
+            "HOST": unquote(parts.hostname or ""),
+            "PORT": str(parts.port or ""),
+            "CONN_MAX_AGE": 60,
+            "CONN_HEALTH_CHECKS": True,
+            "OPTIONS": {"connect_timeout": 5},
+        }
+    raise ImproperlyConfigured(f"{name} must start with sqlite:/// or postgres://, not {parts.scheme!r}.")
+
+
+def _sqlite(file: str) -> dict[str, object]:
+    """WAL, and transactions that take the write lock at once: a deferred one fails without waiting."""
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": file,
+        "OPTIONS": {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    }

@@ -1,0 +1,18 @@
+"""What may go wrong while a job is done: an exception per kind of consequence, a failure code per cause."""
+
+
+class JobError(Exception):
+    """The job ends with `code` (see dashboard/jobs/failures.py); `detail` says what exactly, for people."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(detail or code)
+        self.code = code
+        self.detail = detail
+
+
+class Temporary(JobError):
+    """It may work the next time: the job is put back until its attempts are used up."""
+
+
+class LeaseLost(Exception):
+    """Another worker has taken the job over, or it was cancelled: stop at once and write nothing."""
