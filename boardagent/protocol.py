@@ -1,0 +1,83 @@
+"""What the agent and the worker say to each other: JSON lines with limits, shared by both sides.
+
+The agent's standard output carries one JSON object a line, each with an "event". A board is not trusted:
+every line and every result file has a largest length, a largest depth, and finite numbers only.
+"""
+
+import json
+import math
+from typing import Any, Dict, List, Tuple
+
+VERSION = 1
+MAX_LINE = 64 * 1024
+MAX_RESULT = 32 * 1024 * 1024
+MAX_DEPTH = 16
+
+# Exit statuses of the agent, besides 0. A result that holds an "error" is still exit status 0.
+EXIT_UNUSABLE_PYTHON = 69
+EXIT_STALE_FENCE = 75
+EXIT_FAILED = 70
+
+MODES = ("plain", "timed", "dump")
+NEEDED_MODULES = ("fcntl", "hashlib", "json", "select", "signal", "struct", "subprocess")
+
+
+class BadMessage(ValueError):
+    """The other side sent something that is not a message of this protocol."""
+
+
+def encode(message: Dict[str, Any]) -> bytes:
+    """One line, newline included. Raises BadMessage when it is longer than MAX_LINE or holds NaN."""
+    try:
+        line = json.dumps(message, allow_nan=False, separators=(",", ":")).encode("utf-8") + b"\n"
+    except ValueError as error:
+        raise BadMessage(str(error)) from error
+    if len(line) > MAX_LINE:
+        raise BadMessage("a message of {} bytes is too long".format(len(line)))
+    return line
+
+
+def decode(line: bytes, limit: int = MAX_LINE, depth: int = MAX_DEPTH) -> Dict[str, Any]:
+    """The JSON object in `line`; BadMessage when it is too long, too deep, no object, or has a NaN in it."""
+    if len(line) > limit:
+        raise BadMessage("{} bytes are more than the {} allowed".format(len(line), limit))
+    try:
+        message = json.loads(
+            line.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_without_doubles
+        )
+    except RecursionError:
+        raise BadMessage("nested too deeply") from None
+    except ValueError as error:
+        raise BadMessage("not JSON: {}".format(str(error)[:200])) from None
+    if not isinstance(message, dict):
+        raise BadMessage("not a JSON object")
+    _check_tree(message, depth)
+    return message
+
+
+def _refuse_constant(name: str) -> Any:
+    raise BadMessage("{} is not a number".format(name))
+
+
+def _without_doubles(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BadMessage("a key is given twice")
+    return found
+
+
+def _check_tree(message: Any, depth: int) -> None:
+    level = [message]
+    for _ in range(depth):
+        following = []  # type: List[Any]
+        for value in level:
+            if isinstance(value, dict):
+                following.extend(value.values())
+            elif isinstance(value, list):
+                following.extend(value)
+            elif isinstance(value, float) and not math.isfinite(value):
+                raise BadMessage("a number is not finite")
+        if not following:
+            return
+        level = following
+    raise BadMessage("nested deeper than {} levels".format(depth))
