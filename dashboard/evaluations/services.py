@@ -1,0 +1,162 @@
+"""Verbs of evaluations: request one, and take a leg one step further whenever one of its jobs has ended.
+
+The order of the work lives here and in dashboard/pipeline.py, not in messages: `proceed(leg)` looks at what there is
+and asks for what is missing, so that calling it twice does nothing twice.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from dashboard.boards.models import Board
+from dashboard.boards.services import request_run
+from dashboard.conversions.models import Conversion
+from dashboard.conversions.recipe import RecipeSettings
+from dashboard.conversions.services import keep_recipe, request_conversion
+from dashboard.evaluations.models import Evaluation, Leg
+from dashboard.evaluations.verdicts import Judged, blame, cannot_tell, judge_leg
+from dashboard.jobs.models import Job, State
+from dashboard.layers.services import request_comparison
+from dashboard.projects.services import record
+from dashboard.registry.models import InputSet, ModelVersion
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an evaluation is asked with. `board` None means any suitable board, when there is one."""
+
+    recipe: RecipeSettings
+    calibration: InputSet
+    samples: InputSet
+    sample: int = 0
+    board: Board | None = None
+    iterations: int = 20
+    idempotency_key: str = ""
+
+
+def request_evaluation(version: ModelVersion, wanted: Wanted, user: Any) -> tuple[Evaluation, bool]:
+    """Ask for numbers about every source of the version; the same idempotency key again gives the same evaluation."""
+    project = version.project
+    with transaction.atomic():
+        recipe = keep_recipe(project, wanted.recipe)
+        key = wanted.idempotency_key
+        if key and (same := Evaluation.objects.filter(project=project, idempotency_key=key).first()):
+            return same, False
+        evaluation = Evaluation.objects.create(
+            project=project,
+            version=version,
+            recipe=recipe,
+            calibration=wanted.calibration,
+            samples=wanted.samples,
+            sample=wanted.sample,
+            board=wanted.board,
+            iterations=wanted.iterations,
+            idempotency_key=key,
+            created_by=user,
+        )
+        for source in version.sources.all():
+            proceed(Leg.objects.create(evaluation=evaluation, source=source))
+        record("evaluation.requested", project=project, user=user, subject=str(evaluation))
+    return evaluation, True
+
+
+def cancel_evaluation(evaluation: Evaluation, user: Any) -> None:
+    """Cancel what is under way; work that another evaluation also waits for goes on."""
+    for leg in evaluation.legs.filter(ended_at=None).select_related("conversion", "run"):
+        for job in leg.jobs:
+            if not job.has_ended and not _is_shared(job, leg):
+                job.cancel()
+        _finish(leg, cannot_tell("job:cancelled", "Somebody cancelled this evaluation."))
+    record("evaluation.cancelled", project=evaluation.project, user=user, subject=str(evaluation))
+
+
+def proceed(leg: Leg) -> None:
+    """Take the leg as far as its jobs allow; locked, because two jobs of a leg may end at once."""
+    with transaction.atomic():
+        leg = Leg.objects.select_for_update().get(pk=leg.pk)
+        if leg.has_ended:
+            return
+        if _inspected(leg) and _converted(leg):
+            _compared(leg)
+
+
+def _inspected(leg: Leg) -> bool:
+    """Are the files the leg needs known to be good? A bad one ends the leg."""
+    evaluation = leg.evaluation
+    for row in (leg.source, evaluation.calibration, evaluation.samples):
+        inspection = row.inspection
+        if inspection.has_ended and not inspection.is_good:
+            _finish(leg, blame(inspection))
+            return False
+        if not inspection.has_ended:
+            return False
+    return True
+
+
+def _converted(leg: Leg) -> bool:
+    evaluation = leg.evaluation
+    if leg.conversion is None:
+        leg.conversion = request_conversion(
+            leg.source,
+            evaluation.recipe,
+            evaluation.calibration,
+            evaluation.samples,
+            evaluation.sample,
+            evaluation.created_by,
+        )
+        leg.save(update_fields=["conversion"])
+    if leg.conversion.state in {State.FAILED, State.CANCELLED}:
+        _finish(leg, blame(leg.conversion))
+    return leg.conversion.state == State.SUCCEEDED
+
+
+def _compared(leg: Leg) -> None:
+    """After the conversion: both comparisons and the run, side by side, then the verdict."""
+    assert leg.conversion is not None
+    artifact = leg.conversion.artifact
+    if leg.quantization is None:
+        leg.quantization = request_comparison(artifact.framework, artifact.quantized)
+    if leg.run is None and _has_board(leg):
+        evaluation = leg.evaluation
+        leg.run = request_run(
+            artifact, board=evaluation.board, iterations=evaluation.iterations, user=evaluation.created_by
+        )
+    if leg.run and leg.run.state == State.SUCCEEDED and leg.on_board is None and leg.run.result.dump:
+        leg.on_board = request_comparison(artifact.quantized, leg.run.result.dump)
+    leg.save(update_fields=["quantization", "run", "on_board"])
+    if all(job.has_ended for job in leg.jobs):
+        _finish(leg, judge_leg(leg))
+
+
+def _has_board(leg: Leg) -> bool:
+    evaluation = leg.evaluation
+    if evaluation.board_id:
+        return True
+    platform = evaluation.recipe.settings["platform"]
+    return Board.objects.filter(platform=platform, projects=evaluation.project_id).exists()
+
+
+def _finish(leg: Leg, judged: Judged) -> None:
+    """Write the leg's verdict, and the evaluation's end when it was the last."""
+    ended = Leg.objects.filter(pk=leg.pk, ended_at=None).update(
+        outcome=judged.outcome,
+        sentence=judged.sentence,
+        step=judged.step,
+        first_bad_layer=judged.first_bad_layer,
+        reasons=judged.reasons,
+        advice=judged.advice,
+        ended_at=Now(),
+    )
+    if ended and not leg.evaluation.legs.filter(ended_at=None).exists():
+        Evaluation.objects.filter(pk=leg.evaluation_id, ended_at=None).update(ended_at=Now())
+
+
+def _is_shared(job: Job, leg: Leg) -> bool:
+    """Does a leg that has not ended, other than this one, wait for the job?"""
+    if not isinstance(job, Conversion):
+        return False
+    return job.legs.filter(ended_at=None).exclude(pk=leg.pk).exists()
+
+

@@ -1,0 +1,68 @@
+"""From stored scores and failures to a leg's verdict, in the words of similarity/verdict.py."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dashboard.evaluations.models import Leg, Outcome
+from dashboard.jobs.failures import failure
+from dashboard.jobs.models import Job, State
+from dashboard.layers.services import compared
+from similarity.verdict import judge
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A leg's verdict as it is stored."""
+
+    outcome: str
+    sentence: str
+    step: str = ""
+    first_bad_layer: str = ""
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
+
+
+def judge_leg(leg: Leg) -> Judged:
+    """The verdict over what the leg measured; a job that failed makes it `cannot tell` for its step."""
+    done = {State.SUCCEEDED}
+    quantization = leg.quantization if leg.quantization and leg.quantization.state in done else None
+    on_board = leg.on_board if leg.on_board and leg.on_board.state in done else None
+    failed = [job for job in leg.jobs if job.state not in done]
+    if quantization is None:
+        return blame(failed[0])
+    verdict = judge(compared(quantization), compared(on_board) if on_board else None)
+    reasons = [{"code": r.code, "text": r.text, "layer": r.layer_key or ""} for r in verdict.reasons]
+    judged = Judged(
+        outcome=verdict.outcome,
+        sentence=verdict.sentence,
+        step=verdict.step or "",
+        first_bad_layer=verdict.first_bad_layer or "",
+        reasons=reasons,
+        advice=list(verdict.advice),
+    )
+    return judged if not failed else _with_failure(judged, failed[0])
+
+
+def blame(job: Job) -> Judged:
+    """No verdict is possible because this job failed; infrastructure never looks like a bad model."""
+    why = failure(job.failure or "job:input-failed")
+    return cannot_tell(why.code, f"{why.title} ({job.title}). {job.detail}".strip(), [why.advice])
+
+
+def cannot_tell(code: str, sentence: str, advice: list[str] | None = None) -> Judged:
+    reason = {"code": code, "text": sentence, "layer": ""}
+    return Judged(Outcome.CANNOT_TELL, sentence, reasons=[reason], advice=advice or [failure(code).advice])
+
+
+def _with_failure(judged: Judged, job: Job) -> Judged:
+    """Keep what was found, but a pass needs every step: without the board nobody can tell."""
+    lost = blame(job)
+    outcome = judged.outcome if judged.outcome == Outcome.FAIL else Outcome.CANNOT_TELL
+    return Judged(
+        outcome,
+        f"{lost.sentence} {judged.sentence}",
+        judged.step,
+        judged.first_bad_layer,
+        lost.reasons + judged.reasons,
+        lost.advice + judged.advice,
+    )

@@ -1,0 +1,76 @@
+"""Verbs about any job: note that a process lives, take back what is no longer renewed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from dashboard.jobs.models import Heartbeat, Job, State, in_seconds, kinds
+
+MANY = 5
+SHARE = 0.2
+
+
+def beat(name: str, role: str, queues: list[str] | None = None, offers: dict[str, Any] | None = None) -> None:
+    """Note that the process `name` lives, at the database's time."""
+    Heartbeat.objects.update_or_create(
+        name=name, defaults={"role": role, "queues": queues or [], "offers": offers or {}, "at": Now()}
+    )
+
+
+def alive(role: str) -> QuerySet[Heartbeat]:
+    """Processes of this role heard of within three heartbeats (30 s at least)."""
+    return Heartbeat.objects.filter(role=role, at__gte=in_seconds(-max(30, settings.LEASE_SECONDS)))
+
+
+def note_published(job: Job) -> None:
+    """Note that the hint went out, so that it is not repeated before LAYERWISE_RING_AGAIN_SECONDS."""
+    type(job).objects.filter(pk=job.pk, state=State.QUEUED).update(published_at=Now())
+
+
+def jobs_in_vain(kind: type[Job]) -> QuerySet[Any]:
+    """Queued jobs that nobody took for LAYERWISE_QUEUE_SECONDS."""
+    return kind.objects.filter(
+        state=State.QUEUED, created_at__lt=in_seconds(-settings.QUEUE_SECONDS)
+    ).defer("log")
+
+
+@dataclass(frozen=True)
+class Overdue:
+    """How many running jobs are no longer renewed, of how many that run."""
+
+    overdue: int
+    running: int
+
+    @property
+    def is_too_many(self) -> bool:
+        """So many at once that the fault is more likely ours (database, clock) than theirs."""
+        return self.overdue > MANY and self.overdue > SHARE * self.running
+
+
+def overdue() -> Overdue:
+    """Count what the sweeper would take back."""
+    return Overdue(
+        sum(kind.objects.unrenewed().count() for kind in kinds()),
+        sum(kind.objects.filter(state=State.RUNNING).count() for kind in kinds()),
+    )
+
+
+def take_back(job: Job) -> bool:
+    """Queue an unrenewed job again, or fail it as lost when its attempts are used up; say whether it ended.
+
+    The fence read with the row protects a job that was renewed, ended or taken over in between.
+    """
+    fence = job.fence
+    with transaction.atomic():
+        mine = type(job).objects.unrenewed().filter(pk=job.pk, owner=fence.owner, attempt=fence.attempt)
+        if mine.select_for_update().only("pk").first() is None:
+            return False
+        if job.cancel_requested:
+            return job.end_cancelled(fence)
+        if job.put_back(fence, "The worker vanished; queued again."):
+            return False
+        return job.fail(fence, "system:lost", f"Lost {job.attempt} times; last worker: {job.owner}.")

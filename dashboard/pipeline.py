@@ -1,0 +1,39 @@
+"""What follows what: the one page that knows the order of the work.
+
+    inspection -> conversion -> comparison (framework, quantized)
+                     \\-> run -> comparison (quantized, board)          each leg ends in a verdict
+
+`advance(job)` is called in the transaction that ends the job, so a crash loses neither or both.
+"""
+
+from dashboard.boards.models import Run
+from dashboard.conversions.models import Conversion
+from dashboard.evaluations.models import Leg
+from dashboard.evaluations.services import proceed
+from dashboard.jobs.models import Job
+from dashboard.layers.models import Comparison
+from dashboard.registry.models import Inspection
+from django.db.models import Q, QuerySet
+
+
+def advance(job: Job) -> None:
+    """Take every leg that waits for this ended job one step further."""
+    for leg in waiting_for(job):
+        proceed(leg)
+
+
+def waiting_for(job: Job) -> QuerySet[Leg]:
+    """The legs that have not ended and depend on the job."""
+    legs = Leg.objects.filter(ended_at=None).order_by("pk")
+    match job:
+        case Inspection(source_id=int() as source):
+            return legs.filter(source=source)
+        case Inspection(input_set_id=samples):
+            return legs.filter(Q(evaluation__calibration=samples) | Q(evaluation__samples=samples))
+        case Conversion():
+            return legs.filter(conversion=job)
+        case Run():
+            return legs.filter(run=job)
+        case Comparison():
+            return legs.filter(Q(quantization=job) | Q(on_board=job))
+    raise TypeError(f"nobody waits for a {type(job).__name__}")

@@ -1,0 +1,150 @@
+"""Verbs of the registry: register a model, upload a version, upload an input set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+
+from dashboard import files
+from dashboard.projects.models import Project
+from dashboard.projects.services import record, unique_slug
+from dashboard.registry.models import InputSet, Inspection, Layout, ModelVersion, Purpose, RegisteredModel, Source
+
+
+class Refused(Exception):
+    """The upload cannot be taken; `code` is a failure code, the text says what to do."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One file on its way in."""
+
+    filename: str
+    stream: files.Readable
+    route: str = "main"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a version came from, as a training job tells it."""
+
+    commit: str = ""
+    training_url: str = ""
+    tags: tuple[str, ...] = ()
+    note: str = field(default="")
+
+
+def register_model(project: Project, name: str, user: Any, description: str = "") -> RegisteredModel:
+    """The project's model of this name, made when there is none yet."""
+    existing = project.models.filter(name=name).first()
+    if existing:
+        return existing
+    with transaction.atomic():
+        model = RegisteredModel.objects.create(
+            project=project,
+            name=name,
+            slug=unique_slug(name, project.models.all()),
+            description=description,
+            created_by=user,
+        )
+        record("model.registered", project=project, user=user, subject=name)
+    return model
+
+
+def upload_version(
+    model: RegisteredModel, uploads: Sequence[Upload], user: Any, origin: Origin | None = None
+) -> tuple[ModelVersion, bool]:
+    """Store the files and make them a version; the same files with the same origin again are the same version.
+
+    Returns the version and whether it is new. Raises Refused.
+    """
+    origin = origin or Origin()
+    routes = [upload.route for upload in uploads]
+    if not routes or len(set(routes)) != len(routes):
+        raise Refused("recipe:invalid", "A version needs at least one source, each with a route name of its own.")
+    stored = {upload.route: (clean_filename(upload.filename), _store(upload.stream)) for upload in uploads}
+    with transaction.atomic():
+        # two uploads of the same files at once wait here for each other
+        RegisteredModel.objects.select_for_update().get(pk=model.pk)
+        same = _same_version(model, {route: file.sha256 for route, (_, file) in stored.items()}, origin)
+        if same:
+            return same, False
+        version = _make_version(model, user, origin)
+        for route, (filename, file) in stored.items():
+            source = Source.objects.create(
+                version=version, route=route, filename=filename, sha256=file.sha256, size=file.size
+            )
+            Inspection.objects.create(project=model.project, source=source, created_by=user)
+        record("version.uploaded", project=model.project, user=user, subject=str(version))
+    return version, True
+
+
+def upload_input_set(  # noqa: PLR0917 - the nouns of an upload, in the order of the form
+    project: Project, name: str, upload: Upload, purpose: Purpose, user: Any, layout: Layout = Layout.AS_IS
+) -> tuple[InputSet, bool]:
+    """Store samples; the same file for the same purpose again is the same input set. Raises Refused."""
+    file = _store(upload.stream)
+    with transaction.atomic():
+        input_set, created = InputSet.objects.get_or_create(
+            project=project,
+            sha256=file.sha256,
+            purpose=purpose,
+            layout=layout,
+            defaults={
+                "name": name or clean_filename(upload.filename),
+                "filename": clean_filename(upload.filename),
+                "size": file.size,
+                "created_by": user,
+            },
+        )
+        if created:
+            Inspection.objects.create(project=project, input_set=input_set, created_by=user)
+            record("input-set.uploaded", project=project, user=user, subject=input_set.name)
+    return input_set, created
+
+
+def clean_filename(name: str) -> str:
+    """The last part of a name from outside, without control characters; only for showing, never a path."""
+    last = PurePosixPath(name.replace("\\", "/")).name
+    return "".join(letter for letter in last if letter.isprintable())[:200] or "unnamed"
+
+
+def _store(stream: files.Readable) -> files.Stored:
+    try:
+        return files.put(stream, limit=settings.MAX_UPLOAD_BYTES)
+    except files.TooLarge as error:
+        raise Refused("model:too-large", f"The limit is {settings.MAX_UPLOAD_BYTES // 1_000_000} MB.") from error
+    except files.StoreFull as error:
+        raise Refused("system:store-full", "The site's disk is full.") from error
+
+
+def _same_version(model: RegisteredModel, wanted: dict[str, str], origin: Origin) -> ModelVersion | None:
+    """A version of this model with exactly these files and this commit."""
+    first = next(iter(wanted.values()))
+    candidates = model.versions.filter(commit=origin.commit, sources__sha256=first).distinct()
+    for version in candidates.prefetch_related("sources"):
+        if {source.route: source.sha256 for source in version.sources.all()} == wanted:
+            return version
+    return None
+
+
+def _make_version(model: RegisteredModel, user: Any, origin: Origin) -> ModelVersion:
+    last = model.versions.aggregate(last=Max("number"))["last"] or 0
+    return ModelVersion.objects.create(
+        model=model,
+        number=last + 1,
+        commit=origin.commit,
+        training_url=origin.training_url,
+        tags=list(origin.tags),
+        note=origin.note,
+        created_by=user,
+    )

@@ -1,0 +1,15 @@
+"""Every address of the site, one include per room."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("dashboard.projects.urls")),
+    path("", include("dashboard.registry.urls")),
+    path("", include("dashboard.evaluations.urls")),
+    path("", include("dashboard.layers.urls")),
+    path("", include("dashboard.boards.urls")),
+    path("", include("dashboard.jobs.urls")),
+    path("", include("dashboard.history.urls")),
+    path("", include("dashboard.operations.urls")),
+    path("api/v1/", include("dashboard.api.urls")),
+]
