@@ -1,0 +1,117 @@
+"""The one place that takes a job from queued to an end: claim, keep the lease, run the step, always end."""
+
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+from django.db import transaction
+
+from dashboard.files import Missing, StoreFull
+from dashboard.jobs.failures import failure
+from dashboard.jobs.models import Fence, Job
+from dashboard.pipeline import advance
+from workers.errors import JobError, LeaseLost, Temporary
+from workers.lease import Lease
+
+logger = logging.getLogger(__name__)
+J = TypeVar("J", bound=Job)
+Keep = Callable[[], None]
+Step = Callable[[J, Lease], Keep]
+PROCESS = secrets.token_hex(4)
+
+
+def this_worker() -> str:
+    """Host, process and a random part: a process id comes back after a restart, this does not."""
+    return f"{socket.gethostname()}:{os.getpid()}:{PROCESS}"
+
+
+def claim(job: Job, owner: str) -> bool:
+    """The ordinary way to take a queued job."""
+    return job.claim(owner)
+
+
+def work(job: J, step: Step[J], claim: Callable[[J, str], bool] = claim) -> None:
+    """Take `job` from queued to an end, whatever `step` does.
+
+    The step returns what writes its facts; that happens in the transaction that ends the job, so that a worker whose
+    lease went to somebody else can store nothing.
+    """
+    if not claim(job, this_worker()):
+        return  # delivered twice, cancelled while it waited, or no board was free
+    fence = job.fence
+    with structlog.contextvars.bound_contextvars(job=str(job), attempt=fence.attempt):
+        logger.info("started")
+        _run(job, step, fence)
+        logger.info("ended: %s %s", job.state, job.failure)
+
+
+def _run(job: J, step: Step[J], fence: Fence) -> None:
+    with Lease(job, fence) as lease:
+        try:
+            keep = step(job, lease)
+            lease.check()
+        except LeaseLost:
+            job.refresh_from_db(fields=["cancel_requested"])
+            if job.cancel_requested:
+                _end(job, lambda: job.end_cancelled(fence))
+            return
+        except Exception as error:
+            code, detail, again = explain(error)
+            lease.log(f"{code}: {detail}\n")
+            lease.flush()
+            _fail(job, fence, code, detail, again)
+            return
+        lease.flush()
+    _finish(job, fence, keep)
+
+
+def _finish(job: Job, fence: Fence, keep: Keep) -> None:
+    """Store the facts and the end together; facts that cannot be stored are a failure of their own."""
+
+    def succeed() -> bool:
+        if job.succeed(fence):
+            keep()
+            return True
+        return False
+
+    try:
+        _end(job, succeed)
+    except Exception as error:
+        code, detail, again = explain(error)
+        job.refresh_from_db()
+        _fail(job, fence, code, detail, again)
+
+
+def _fail(job: Job, fence: Fence, code: str, detail: str, again: bool) -> None:
+    """Put the job back when another try may help, else end it."""
+    if again and job.put_back(fence, f"{code}: {detail}", delay=min(2.0**fence.attempt, 60)):
+        logger.warning("put back: %s %s", code, detail)
+        return
+    _end(job, lambda: job.fail(fence, code, detail))
+
+
+def _end(job: Job, move: Callable[[], bool]) -> None:
+    with transaction.atomic():
+        if move():
+            advance(job)
+
+
+def explain(error: Exception) -> tuple[str, str, bool]:
+    """The failure code, the detail, and whether another try may help."""
+    match error:
+        case Temporary():
+            return error.code, error.detail, True
+        case JobError():
+            return error.code, error.detail, failure(error.code).is_retried
+        case StoreFull():
+            return "system:store-full", str(error), False
+        case Missing():
+            return "system:file-missing", f"The store has no file {error}.", False
+    logger.exception("the step crashed", exc_info=error)
+    return "system:bug", f"{type(error).__name__}: {error}"[:500], False
+
+
