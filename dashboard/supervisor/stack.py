@@ -1,0 +1,127 @@
+"""What the product consists of: the program, the environment and the ready sign of each of its processes."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dashboard.supervisor.probes import ask
+from dashboard.supervisor.service import ROOT, Service
+
+MANAGE = [sys.executable, str(ROOT / "manage.py")]
+PLAIN_QUEUES = ("inspect", "convert.reference", "compare")
+QUIRK = "transpose-over-4d"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the site listens: what to show, what to connect to, and the listening socket to hand down."""
+
+    host: str
+    port: int
+    listener: int
+
+    @property
+    def local(self) -> str:
+        """The address to connect to from this machine."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+
+    @property
+    def url(self) -> str:
+        """What to type into a browser on this machine."""
+        host = f"[{self.local}]" if ":" in self.local else self.local
+        return f"http://{host}:{self.port}/"
+
+
+def queues(sites: list[str]) -> list[str]:
+    """Every queue that a worker on this machine serves; boards are reached by their site's queue."""
+    return [*PLAIN_QUEUES, *(f"boards.{site}" for site in sites)]
+
+
+def web(address: Address, environment: dict[str, str], data: Path) -> Service:
+    """The site, behind gunicorn: threads, because pages wait for the database and for files."""
+    program = [
+        *(sys.executable, "-m", "gunicorn", "dashboard.wsgi"),
+        *(
+            "--bind",
+            f"fd://{address.listener}",
+            "--worker-class",
+            "gthread",
+            "--workers",
+            "1",
+            "--threads",
+            "8",
+        ),
+        *("--graceful-timeout", "3", "--timeout", "120", "--worker-tmp-dir", str(_folder(data / "web"))),
+        "--no-control-socket",
+    ]
+    return Service(
+        "web", program, environment, shared=(address.listener,), grace_s=6,
+        is_ready=lambda written: ask(address.local, address.port, "/healthz").is_good,
+    )  # fmt: skip
+
+
+def worker(environment: dict[str, str], sites: list[str], processes: int) -> Service:
+    """The Celery worker. TERM means QUIT to it: finish within the soft shutdown or let the lease run out."""
+    program = [
+        *(
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "dashboard.celery",
+            "worker",
+            "--without-gossip",
+            "--without-mingle",
+        ),
+        *(
+            "-Q",
+            ",".join(queues(sites)),
+            "--concurrency",
+            str(processes),
+            "-n",
+            f"layerwise-{os.getpid()}@%h",
+        ),
+    ]
+    return Service(
+        "worker", program, {**environment, "REMAP_SIGTERM": "SIGQUIT"}, is_ready=_says("ready."), grace_s=10
+    )
+
+
+def dispatcher(environment: dict[str, str]) -> Service:
+    """The dispatcher, which rings for queued rows and holds the watch timer."""
+    return Service("dispatcher", [*MANAGE, "dispatcher"], environment, grace_s=5)
+
+
+def simulated_board(number: int, data: Path, environment: dict[str, str]) -> Service:
+    """A board made of software, with its declared quirk. Everything it makes is labelled as simulated."""
+    name = "simboard" if number == 1 else f"simboard-{number}"
+    program = [
+        *(sys.executable, "-m", "simboard", "--dir", str(_folder(data / name)), "--port", "0"),
+        *("--quirk", QUIRK, "--die-with-parent"),
+    ]
+    return Service(name, program, environment, is_ready=lambda written: bool(ready_line(written)), grace_s=3)
+
+
+def ready_line(written: str) -> dict[str, Any]:
+    """The JSON object a simulated board prints when it is ready, {} until then."""
+    for line in written.splitlines():
+        try:
+            facts = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(facts, dict) and "port" in facts:
+            return facts
+    return {}
+
+
+def _says(word: str) -> Callable[[str], bool]:
+    return lambda written: word in written
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
