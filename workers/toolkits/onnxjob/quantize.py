@@ -1,0 +1,143 @@
+"""From a float graph and ranges to a graph of QuantizeLinear/DequantizeLinear pairs: uint8, asymmetric, per tensor, like the RV1126.
+
+This is the second half of onnxruntime's quantize_static (its QDQQuantizer); the first half, calibration, is ours (ranges.py), because
+onnxruntime's holds the activations of all samples in memory.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import TensorProto, numpy_helper
+from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+from workers.toolkits.onnxjob.execute import Observed
+from workers.toolkits.onnxjob.folding import fold_batch_norms
+from workers.toolkits.onnxjob.graph import captured_names
+from workers.toolkits.onnxjob.jobside import Refused
+from workers.toolkits.onnxjob.ranges import Range
+
+# What runs in 8 bits. All other operators keep float arithmetic between quantized neighbours: functions too steep for 256 steps (Exp, Log,
+# Pow, Sqrt), anything with control flow, recurrent layers, and what ONNX Runtime calls its own.
+QUANTIZABLE = frozenset(
+    "Conv ConvTranspose Gemm MatMul Add Sub Mul Div Neg Abs Max Min Relu LeakyRelu PRelu Clip Elu Selu Sigmoid Tanh HardSigmoid "
+    "HardSwish Mish Gelu Softplus Softmax BatchNormalization InstanceNormalization LayerNormalization Reshape Flatten Transpose "
+    "Squeeze Unsqueeze DepthToSpace SpaceToDepth Slice Split Concat Pad Gather Tile Expand Identity Resize MaxPool AveragePool "
+    "GlobalAveragePool GlobalMaxPool ReduceMean ReduceSum ReduceMax ReduceMin".split()
+)
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How one tensor is quantized: `tensor` is the uint8 tensor in the quantized graph; real = (q - zero_point) * scale."""
+
+    tensor: str
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """The quantized graph and, by the name in the source graph, the quantization of each tensor that has one."""
+
+    model: onnx.ModelProto
+    tensors: Mapping[str, Quantization]
+
+
+def quantize(
+    source: onnx.ModelProto, observed: Mapping[str, Observed], ranges: Mapping[str, Range], optimization_level: int
+) -> Quantized:
+    """Quantize a copy of `source`.
+
+    Level 0 keeps every operator apart; from 1 on batch normalization is folded into the convolution before it and Relu and
+    Clip into whatever they follow (their tensors then exist no more). Raises Refused toolkit:failed.
+    """
+    model = onnx.ModelProto()
+    model.CopyFrom(source)
+    if optimization_level > 0:
+        fold_batch_norms(model)
+    _declare_types(model, observed)
+    names = [node.name for node in model.graph.node if _is_quantizable(node, model.graph, observed, ranges)]
+    if not names:
+        return Quantized(model, {})
+    quantizer = _run_quantizer(model, names, ranges, keep_activations=optimization_level == 0)
+    result: onnx.ModelProto = quantizer.model.model
+    _forget(result)
+    return Quantized(result, _quantizations(quantizer, result, observed))
+
+
+def _declare_types(model: onnx.ModelProto, observed: Mapping[str, Observed]) -> None:
+    """Write the measured types and shapes into the graph, so that the quantizer need not infer (and fail to infer) them."""
+    del model.graph.value_info[:]
+    known = {"tensor(float)": TensorProto.FLOAT, "tensor(float16)": TensorProto.FLOAT16, "tensor(double)": TensorProto.DOUBLE}
+    listed = {value.name for value in (*model.graph.input, *model.graph.output)}
+    for name, tensor in observed.items():
+        if name not in listed:
+            model.graph.value_info.append(onnx.helper.make_tensor_value_info(name, known[tensor.type], tensor.shape))
+    model.metadata_props.add(key="onnx.infer", value="onnxruntime.quant")
+
+
+def _is_quantizable(
+    node: onnx.NodeProto, graph: onnx.GraphProto, observed: Mapping[str, Observed], ranges: Mapping[str, Range]
+) -> bool:
+    """Whether `node` runs in 8 bits: known operator, float32 with finite ranges on every side, invisible to inner graphs."""
+    if node.op_type not in QUANTIZABLE or node.domain not in ("", "ai.onnx"):
+        return False
+    captured = captured_names(graph)
+    flowing = [name for name in (*node.input, *node.output) if name in observed]
+    return (
+        any(name in observed for name in node.output)
+        and all(observed[name].type == "tensor(float)" and name in ranges for name in flowing)
+        and not captured.intersection(flowing)
+    )
+
+
+def _run_quantizer(
+    model: onnx.ModelProto, names: list[str], ranges: Mapping[str, Range], *, keep_activations: bool
+) -> QDQQuantizer:
+    bounds = {name: (np.array(low, np.float32), np.array(high, np.float32)) for name, (low, high) in ranges.items()}
+    logging.getLogger().setLevel(logging.ERROR)  # It advises pre-processing at every tensor that it leaves alone.
+    try:
+        quantizer = QDQQuantizer(
+            model,
+            False,
+            False,
+            TensorProto.UINT8,
+            TensorProto.UINT8,
+            TensorsData(CalibrationMethod.MinMax, bounds),
+            names,
+            [],
+            sorted(QUANTIZABLE),
+            {"QDQKeepRemovableActivations": keep_activations},
+        )
+        quantizer.quantize_model()
+    except Exception as error:
+        raise Refused("toolkit:failed", f"Quantization failed: {type(error).__name__}: {error}") from error
+    return quantizer
+
+
+def _forget(model: onnx.ModelProto) -> None:
+    """Drop what only the quantizer needed."""
+    kept = [entry for entry in model.metadata_props if entry.key != "onnx.infer"]
+    copies = [(entry.key, entry.value) for entry in kept]
+    del model.metadata_props[:]
+    del model.graph.value_info[:]
+    for key, value in copies:
+        model.metadata_props.add(key=key, value=value)
+
+
+def _quantizations(quantizer: QDQQuantizer, model: onnx.ModelProto, observed: Mapping[str, Observed]) -> dict[str, Quantization]:
+    """The quantizer remembers each tensor's DequantizeLinear output; what that reads is the uint8 tensor."""
+    stored = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    found = {}
+    for name, pair in quantizer.quantized_value_map.items():
+        value = pair.original
+        if name in observed and value.q_name in stored:
+            scale = numpy_helper.to_array(constants[value.scale_name])
+            zero = numpy_helper.to_array(constants[value.zp_name])
+            found[name] = Quantization(stored[value.q_name], float(scale), int(zero))
+    return found

@@ -1,0 +1,134 @@
+"""Which range of values each tensor needs: the three calibration algorithms.
+
+normal: the least and the greatest value of all samples. percentile: what lies between the 0.001st and the 99.999th percentile.
+entropy: the symmetric threshold whose 8-bit histogram loses the least information (ONNX Runtime's search), cut to the values that occur.
+Samples are taken one at a time; only ranges and histograms are kept.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnxruntime.quantization.calibrate import HistogramCollector
+
+from workers.toolkits.onnxjob.execute import Observed, execute, groups, session
+from workers.toolkits.onnxjob.samples import Samples
+
+ALGORITHMS = ("normal", "entropy", "percentile")
+BINS = 2048
+ENTROPY_BINS = 1024  # The search takes the square of this.
+TAIL = 0.00001
+Range = tuple[float, float]
+
+
+def find_ranges(
+    model: onnx.ModelProto,
+    tensors: Sequence[Observed],
+    samples: Samples,
+    algorithm: str,
+    on_sample: Callable[[int, int], None],
+) -> dict[str, Range]:
+    """Range of every tensor; tensors that are empty or were ever not finite are left out."""
+    passes = 1 if algorithm == "normal" else 2
+    steps = len(samples) * passes
+    extremes = Extremes()
+    _visit(model, tensors, samples, extremes.add, lambda done: on_sample(done, steps))
+    found = extremes.ranges()
+    if algorithm == "normal":
+        return found
+    histograms = Histograms(found, symmetric=algorithm == "entropy")
+    kept = [tensor for tensor in tensors if tensor.name in found]
+    _visit(model, kept, samples, histograms.add, lambda done: on_sample(len(samples) + done, steps))
+    return histograms.percentile() if algorithm == "percentile" else histograms.entropy()
+
+
+def _visit(
+    model: onnx.ModelProto,
+    tensors: Sequence[Observed],
+    samples: Samples,
+    add: Callable[[str, NDArray[np.floating]], None],
+    on_sample: Callable[[int], None],
+) -> None:
+    """Hand each tensor of each sample to `add`; one group of tensors of one sample is held at a time."""
+    names = [[tensor.name for tensor in group] for group in groups(tensors)]
+    given = {wanted.name for wanted in samples.inputs}
+    running = [session(model, [name for name in group if name not in given]) for group in names[:1]]
+    for index in range(len(samples)):
+        feed = samples.prepared(index)
+        for position, group in enumerate(names):
+            inner = [name for name in group if name not in given]
+            # The first group's session is kept: most networks have no second group.
+            current = running[0] if position == 0 else session(model, inner)
+            values = execute(current, inner, feed) if inner else []
+            for name, value in [*zip(inner, values, strict=True), *((n, feed[n]) for n in group if n in given)]:
+                add(name, value)
+        on_sample(index + 1)
+
+
+class Extremes:
+    """Least and greatest value of each tensor so far."""
+
+    def __init__(self) -> None:
+        self.low: dict[str, float] = {}
+        self.high: dict[str, float] = {}
+        self.odd: set[str] = set()
+
+    def add(self, name: str, value: NDArray[np.floating]) -> None:
+        if value.size == 0:
+            self.odd.add(name)
+            return
+        low, high = float(value.min()), float(value.max())
+        if not np.isfinite(low) or not np.isfinite(high) or max(-low, high) > 3e38:
+            self.odd.add(name)  # NaN spreads to both ends, so no value is missed.
+            return
+        self.low[name] = min(low, self.low.get(name, low))
+        self.high[name] = max(high, self.high.get(name, high))
+
+    def ranges(self) -> dict[str, Range]:
+        return {name: (self.low[name], self.high[name]) for name in self.low if name not in self.odd}
+
+
+class Histograms:
+    """Counts of each tensor's values over its known range."""
+
+    def __init__(self, ranges: dict[str, Range], *, symmetric: bool) -> None:
+        self.ranges = ranges
+        self.symmetric = symmetric
+        self.bins = ENTROPY_BINS if symmetric else BINS
+        self.counts: dict[str, NDArray[np.int64]] = {}
+
+    def bounds(self, name: str) -> Range:
+        low, high = self.ranges[name]
+        reach = max(-low, high)
+        return (-reach, reach) if self.symmetric else (low, high)
+
+    def add(self, name: str, value: NDArray[np.floating]) -> None:
+        low, high = self.bounds(name)
+        if high > low:
+            counts, _ = np.histogram(value, bins=self.bins, range=(low, high))
+            self.counts[name] = self.counts.get(name, np.int64(0)) + counts
+
+    def percentile(self) -> dict[str, Range]:
+        return {name: self._between(name) if name in self.counts else self.ranges[name] for name in self.ranges}
+
+    def _between(self, name: str) -> Range:
+        low, high = self.bounds(name)
+        share = np.cumsum(self.counts[name]) / self.counts[name].sum()
+        width = (high - low) / self.bins
+        first = int(np.searchsorted(share, TAIL))
+        last = int(np.searchsorted(share, 1 - TAIL))
+        return low + first * width, low + (min(last, self.bins - 1) + 1) * width
+
+    def entropy(self) -> dict[str, Range]:
+        return {name: self._least_loss(name) if name in self.counts else self.ranges[name] for name in self.ranges}
+
+    def _least_loss(self, name: str) -> Range:
+        reach = self.bounds(name)[1]
+        low, high = self.ranges[name]
+        collector = HistogramCollector("entropy", False, self.bins, 128, 99.999)
+        edges = np.linspace(-reach, reach, self.bins + 1)
+        histogram = (self.counts[name], edges, low, high, reach)
+        found = collector.get_entropy_threshold(histogram, 128)
+        left, right = float(found[0]), float(found[1])
+        return (max(low, left), min(high, right)) if min(high, right) > max(low, left) else (low, high)

@@ -1,0 +1,149 @@
+"""Turning stored samples into what the graph takes: layout, channel order, mean and standard deviation, type. Never a resize."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from similarity.tensorfile import DamagedFile, TensorFile
+from workers.toolkits.onnxjob.graph import Input
+from workers.toolkits.onnxjob.jobside import Refused
+
+CHANNELS = (1, 3, 4)
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How one input's samples become graph values: x = (sample[channels reversed if reorder] - mean) / std."""
+
+    mean: list[float] = field(default_factory=list)
+    std: list[float] = field(default_factory=list)
+    reorder: bool = False
+
+    @classmethod
+    def from_recipe(cls, entry: dict[str, Any]) -> "Preparation":
+        """Check the entry of recipe["inputs"]; Refused recipe:invalid when a number is missing its sense."""
+        mean, std = ([float(value) for value in entry.get(name) or []] for name in ("mean", "std"))
+        if not all(np.isfinite(mean + std)) or any(value == 0 for value in std):
+            raise Refused("recipe:invalid", "mean and std must be finite, and no std may be 0.")
+        return cls(mean, std, bool(entry.get("reorder", False)))
+
+
+class Samples:
+    """The samples of one file, prepared one at a time for `inputs`."""
+
+    def __init__(self, path: Path, inputs: Sequence[Input], layout: str, preparations: dict[str, Preparation]) -> None:
+        try:
+            self.file = TensorFile.open(path)
+        except DamagedFile as error:
+            raise Refused("data:unreadable", str(error)) from error
+        self.inputs, self.layout, self.preparations = inputs, layout, preparations
+        self.names = _by_sample(self.file)
+        if not self.names:
+            raise Refused("data:empty", "The samples file holds no sample.")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def prepared(self, index: int) -> dict[str, Array]:
+        """The graph's inputs for sample `index`. Raises Refused data:* naming sample and input."""
+        if not 0 <= index < len(self.names):
+            raise Refused("recipe:invalid", f"There is no sample {index}; the set holds {len(self.names)}.")
+        held = self.names[index]
+        return {wanted.name: self._one(wanted, index, self._find(held, wanted, index)) for wanted in self.inputs}
+
+    def _find(self, held: dict[str, str], wanted: Input, index: int) -> str:
+        if wanted.name in held:
+            return held[wanted.name]
+        if list(held) == [""] and len(self.inputs) == 1:
+            return held[""]
+        names = ", ".join(repr(name) for name in sorted(held))
+        raise Refused("data:wrong-shape", f"Sample {index} holds {names} but the model's input {wanted.name!r} is not among them.")
+
+    def _one(self, wanted: Input, index: int, name: str) -> Array:
+        value = self.file.array(name)
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise Refused("data:not-finite", f"Sample {index} holds NaN or infinite values (input {wanted.name!r}).")
+        arranged, axis = arrange(value, wanted, self.layout, index)
+        return as_graph_type(normalised(arranged, axis, self.preparations.get(wanted.name, Preparation())), wanted, index)
+
+
+def _by_sample(file: TensorFile) -> list[dict[str, str]]:
+    """For each sample, in order: input name -> tensor name."""
+    samples: dict[str, dict[str, str]] = {}
+    for name in file.specs:
+        number, _, input_name = name.partition("/")
+        samples.setdefault(number, {})[input_name] = name
+    return [samples[number] for number in sorted(samples)]
+
+
+def channel_axis(shape: Sequence[int]) -> int:
+    """Where a tensor with a batch axis first has its channels: 1 as in ONNX, or the last when only that looks like channels."""
+    return len(shape) - 1 if shape[-1] in CHANNELS and shape[1] not in CHANNELS else 1
+
+
+def arrange(value: Array, wanted: Input, layout: str, index: int) -> tuple[Array, int]:
+    """`value` in the graph's axis order and the channel axis there. Refused data:wrong-layout when another declared layout would fit."""
+    target = wanted.shape
+    batched = value[None] if value.ndim == len(target) - 1 and target[0] == 1 else value
+    if len(target) < 3 or batched.ndim != len(target):
+        if batched.shape == target:
+            return batched, min(1, len(target) - 1)
+        raise _wrong_shape(value, wanted, index)
+    axis = channel_axis(target)
+    given = {"NHWC": len(target) - 1, "NCHW": 1}.get(layout, axis)
+    moved = np.moveaxis(batched, given, axis)
+    if moved.shape == target:
+        return moved, axis
+    if any(np.moveaxis(batched, a, b).shape == target for a, b in ((1, -1), (-1, 1), (0, 0))):
+        raise Refused(
+            "data:wrong-layout",
+            f"Sample {index} has shape {list(value.shape)} and is declared {layout or 'as it is'}; "
+            f"input {wanted.name!r} takes {list(target)}.",
+        )
+    raise _wrong_shape(value, wanted, index)
+
+
+def _wrong_shape(value: Array, wanted: Input, index: int) -> Refused:
+    text = f"Sample {index} has shape {list(value.shape)}; input {wanted.name!r} takes {list(wanted.shape)}."
+    return Refused("data:wrong-shape", text)
+
+
+def normalised(value: Array, axis: int, preparation: Preparation) -> Array:
+    """Channel order, mean and std; the value itself when there is nothing to do."""
+    if preparation.reorder:
+        value = np.flip(value, axis)
+    if not preparation.mean and not preparation.std:
+        return value
+    mean = _per_channel(preparation.mean or [0.0], value, axis)
+    std = _per_channel(preparation.std or [1.0], value, axis)
+    result: Array = (value.astype(np.float32) - mean) / std
+    return result
+
+
+def _per_channel(numbers: list[float], value: Array, axis: int) -> NDArray[np.float32]:
+    channels = value.shape[axis] if value.ndim else 1
+    if len(numbers) not in (1, channels):
+        raise Refused("recipe:invalid", f"{len(numbers)} values of mean or std for {channels} channels.")
+    shape = [1] * value.ndim
+    if len(numbers) > 1:
+        shape[axis] = channels
+    return np.array(numbers, dtype=np.float32).reshape(shape)
+
+
+def as_graph_type(value: Array, wanted: Input, index: int) -> Array:
+    """`value` in the graph's type when no information is lost by it; Refused data:wrong-type otherwise."""
+    target = np.dtype(wanted.dtype)
+    numeric = value.dtype.kind in "fiu" and target.kind in "fiu"
+    fits = value.dtype == target or (numeric and target.kind == "f")
+    if not fits and numeric and value.dtype.kind in "fiu":
+        bounds = np.iinfo(target)
+        whole = value.dtype.kind in "iu" or bool((value == np.rint(value)).all())
+        fits = whole and (value.size == 0 or (value.min() >= bounds.min and value.max() <= bounds.max))
+    if not fits:
+        raise Refused("data:wrong-type", f"Sample {index} is {value.dtype.name}; input {wanted.name!r} takes {wanted.dtype}.")
+    return np.ascontiguousarray(value.astype(target, copy=False))
