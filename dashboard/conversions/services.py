@@ -1,5 +1,6 @@
 """Verbs of conversions: request one, keep what it made."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,15 @@ from dashboard.registry.models import InputSet, Source
 
 @dataclass(frozen=True)
 class Converted:
-    """The files a toolkit made, validated, still in its job folder."""
+    """What a conversion left in its job folder; every file has been opened and checked.
+
+    `dumps` maps a rung (framework, quantized) to its file; `inputs` is the evaluation sample as the graph takes it.
+    """
 
     artifact: Path
     inputs: Path
-    framework: Path
-    quantized: Path
-    calibration_table: Path | None
+    dumps: Mapping[str, Path]
+    calibration_table: Path
     toolkit_version: str
 
 
@@ -55,14 +58,14 @@ def request_conversion(
 def store_conversion(conversion: Conversion, made: Converted) -> dict[str, Any]:
     """Put the files into the store; rows come later, with the job's end (see keep_artifact)."""
     artifact = files.put_path(made.artifact)
-    table = files.put_path(made.calibration_table) if made.calibration_table else None
+    table = files.put_path(made.calibration_table)
     return {
         "sha256": artifact.sha256,
         "size": artifact.size,
         "inputs_sha256": files.put_path(made.inputs).sha256,
-        "framework": store_dump(conversion.project, made.framework),
-        "quantized": store_dump(conversion.project, made.quantized),
-        "calibration_table_sha256": table.sha256 if table else "",
+        "framework": store_dump(conversion.project, made.dumps["framework"]),
+        "quantized": store_dump(conversion.project, made.dumps["quantized"]),
+        "calibration_table_sha256": table.sha256,
         "toolkit_version": made.toolkit_version[:80],
         "platform": conversion.recipe.settings["platform"],
     }

@@ -41,3 +41,60 @@ def request_comparison(reference: Dump, candidate: Dump, user: Any = None) -> Co
         defaults={"project": candidate.project, "created_by": user},
     )
     return comparison
+
+
+def keep_scores(comparison: Comparison, compared: Compared) -> None:
+    """Write one row per pair of layers and the summary; called in the transaction that ends the comparison."""
+    LayerScore.objects.bulk_create(
+        [_row(comparison, pair) for pair in compared.layers], batch_size=500
+    )
+    Comparison.objects.filter(pk=comparison.pk).update(
+        summary=summarize(compared),
+        unmatched={
+            "reference": list(compared.only_in_reference),
+            "candidate": list(compared.only_in_candidate),
+        },
+    )
+
+
+def summarize(compared: Compared) -> dict[str, Any]:
+    """The few numbers that lists and the history show; null where there is none."""
+    known = [pair for pair in compared.layers if pair.scores.as_dict()["cosine"] is not None]
+    worst = min(known, key=lambda pair: pair.scores.cosine, default=None)
+    last = compared.layers[-1] if compared.layers else None
+    return {
+        "layers": len(compared.layers),
+        "worst_layer": worst.name if worst else None,
+        "worst_cosine": worst.scores.as_dict()["cosine"] if worst else None,
+        "output_layer": last.name if last else None,
+        "output_cosine": last.scores.as_dict()["cosine"] if last else None,
+        "output_sqnr_db": last.scores.as_dict()["sqnr_db"] if last else None,
+        "output_exact": last.scores.is_exact if last else False,
+    }
+
+
+def _row(comparison: Comparison, pair: LayerComparison) -> LayerScore:
+    numbers = pair.scores.as_dict()
+    return LayerScore(
+        comparison=comparison,
+        position=pair.position,
+        reference_key=pair.reference_key[:300],
+        candidate_key=pair.candidate_key[:300],
+        name=pair.name[:300],
+        op=pair.op[:60],
+        shape=list(pair.shape),
+        rearrangement=(pair.rearrangement or "")[:200],
+        note=pair.note[:300],
+        flags=_flags(numbers),
+        **{name: numbers[name] for name in (*NUMBERS, *COUNTS)},
+    )
+
+
+def _flags(numbers: dict[str, Any]) -> dict[str, bool]:
+    """Why a number is missing: `exact` (sqnr would be infinite), `nonfinite` values, an all-zero reference."""
+    flags = {
+        "exact": numbers["exact"],
+        "nonfinite": not numbers["finite"],
+        "zero_reference": numbers["zero_reference"],
+    }
+    return {flag: True for flag, is_so in flags.items() if is_so}

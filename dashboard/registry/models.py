@@ -141,6 +141,11 @@ class InputSet(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("input-set", args=[self.pk])
 
+    @property
+    def sample_layout(self) -> str:
+        """The axis order that the uploader stated, else the one that the inspection found (pictures are NHWC)."""
+        return self.layout or str(reported(self).get("layout_guess", ""))
+
 
 class Inspection(Job):
     """Looks into an uploaded file, in a limited process, and says what is in it (`report`)."""
