@@ -1,0 +1,32 @@
+"""What every test gets: folders of its own, a database in a file, fast passwords, an empty cache."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.core.cache import cache
+from django.db import connections
+from pytest_django import SettingsWrapper
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """SQLite as in production, in a file: threads of a live server do not share one connection's locks."""
+    wanted = connections["default"].settings_dict
+    if wanted["ENGINE"].endswith("sqlite3"):
+        wanted["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def own_folders(settings: SettingsWrapper, tmp_path: Path) -> Iterator[None]:
+    """Nothing a test stores is seen by the next one, nor by the developer's own site."""
+    settings.DATA_DIR = tmp_path / "data"
+    settings.STORE_DIR = tmp_path / "data" / "store"
+    settings.WORK_DIR = tmp_path / "data" / "work"
+    settings.STATIC_ROOT = tmp_path / "data" / "static"
+    settings.MIN_FREE_BYTES = 0
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    for folder in (settings.STORE_DIR, settings.WORK_DIR, settings.STATIC_ROOT):
+        folder.mkdir(parents=True)
+    cache.clear()  # rate limits are counted there
+    yield
