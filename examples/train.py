@@ -23,7 +23,7 @@ CHANNELS = 64
 HIDDEN = 4
 """Convolutions between the first and the last."""
 
-SPREAD = 0.6
+SPREAD = 0.8
 """Standard deviation of the natural logarithm of the channels' initial scales."""
 
 PATCH = 24
@@ -141,7 +141,7 @@ def save(body: Any, path: Path) -> None:
 def main() -> None:
     """Train and save; see the module's docstring."""
     parser = argparse.ArgumentParser(description="Train the example network (needs torch).")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("weights.npz"))
     options = parser.parse_args()
