@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.cache import cache
 from django.db import connections
-from pytest_django import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,7 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 
 
 @pytest.fixture(autouse=True)
-def own_folders(settings: SettingsWrapper, tmp_path: Path) -> Iterator[None]:
+def own_folders(settings: Settings, tmp_path: Path) -> Iterator[None]:
     """Nothing a test stores is seen by the next one, nor by the developer's own site."""
     settings.DATA_DIR = tmp_path / "data"
     settings.STORE_DIR = tmp_path / "data" / "store"
