@@ -1,4 +1,4 @@
-"""The agent's verbs: `hello`, `run FOLDER`, `clean FENCE`. Old Pythons must parse this page to hear why they fail.
+"""The agent's verbs: `hello`, `run FOLDER`, `clean FENCE`. Old Pythons must parse this page, to be refused.
 
 The folder the agent lies in is its work folder; LAYERWISE_ROOT names another one.
 """

@@ -1,4 +1,4 @@
-"""A throw-away child process: own session, own folder as cwd and HOME, output to a file, dead at the deadline."""
+"""A throw-away child process: own session, own folder, output to a file, dead at the deadline."""
 
 import ctypes
 import os
@@ -13,7 +13,7 @@ LOG_TAIL = 8000
 
 
 class Ended:
-    """How a child ended: `status` (negative = signal), `reason` ("", "timed-out", "unheard"), its last output."""
+    """How a child ended: `status` (negative: signal), `reason` ("", "timed-out", "unheard"), last output."""
 
     def __init__(self, status, reason, tail):
         self.status = status

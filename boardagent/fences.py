@@ -1,8 +1,8 @@
 """One holder per board: the newest fence wins, older ones are refused, and what they left running is ended.
 
 In the work folder: `fence` (the newest number seen), `fence.lock` (held while it moves), `agent.lock` (held
-during a run), and a folder run-<fence> for each run with `pids` in it: a line "pid start-time" for each process
-that it started.
+during a run), and a folder run-<fence> for each run with `pids` in it: a line "pid start-time" for each
+process that it started.
 """
 
 import fcntl
@@ -74,7 +74,7 @@ def record(folder, pid):
 
 
 def start_time(pid):
-    """When a process started, in ticks since boot: with the pid it names a process for good. None: it is gone."""
+    """When a process started, in ticks since boot: pid and this name it for good. None: it is gone."""
     try:
         with open("/proc/{}/stat".format(pid)) as file:
             fields = file.read().rpartition(")")[2].split()

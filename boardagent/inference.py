@@ -1,4 +1,4 @@
-"""One run on the board, from job.json to result.json: each mode in its own child, then hashes and fingerprint."""
+"""One run on the board, from job.json to result.json: each mode in its own child, then hashes."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ class RunFailed(Exception):
 
 
 def run(root, folder, channel):
-    """Do the job in `folder`; result.json holds the outcome, failures too. StaleFence: a newer fence is known."""
+    """Do the job in `folder`; result.json holds the outcome, failures too. StaleFence when outrun."""
     job = read_job(folder)
     fences.advance(root, job["fence"])
     fences.end_leftovers(root, job["fence"] - 1)

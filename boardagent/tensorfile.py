@@ -1,25 +1,28 @@
 """safetensors files with the standard library, read and written as a stream.
 
 Layout: uint64 header length (little-endian), the JSON header, the raw little-endian data. An entry is
-{"dtype", "shape", "data_offsets": [begin, end]} relative to the end of the header; "__metadata__" maps strings
-to strings.
+{"dtype", "shape", "data_offsets": [begin, end]} relative to the end of the header; "__metadata__" maps
+strings to strings.
 """
 
 import json
 import os
 import struct
+from typing import IO, Any, Dict, Iterator, Optional, Sequence, Tuple
 
 SIZES = {"BOOL": 1, "U8": 1, "I8": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
          "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8}  # fmt: skip
 MAX_HEADER = 64 * 1024 * 1024
 BLOCK = 1024 * 1024
+Tensor = Tuple[str, str, Sequence[int], Any]  # name, dtype, shape, bytes-like or an iterable of it
+Entry = Tuple[str, Tuple[int, ...], int, int]  # dtype, shape, first byte, end
 
 
 class BadTensorFile(ValueError):
     """The file is truncated, or its header does not describe its bytes."""
 
 
-def byte_count(dtype, shape):
+def byte_count(dtype: str, shape: Sequence[int]) -> int:
     """Bytes of a tensor; BadTensorFile for an unknown dtype or a shape that is none."""
     if dtype not in SIZES:
         raise BadTensorFile("unknown dtype {!r}".format(dtype))
@@ -31,12 +34,12 @@ def byte_count(dtype, shape):
     return count
 
 
-def write(path, tensors, metadata=None):
-    """Write `tensors`, a list of (name, dtype, shape, data), to `path`; it appears complete or not at all.
+def write(path: str, tensors: Sequence[Tensor], metadata: Optional[Dict[str, str]] = None) -> None:
+    """Write `tensors` (name, dtype, shape, data) to `path`; the file appears complete or not at all.
 
-    `data` is bytes-like or an iterable of bytes-like blocks. BadTensorFile when its length is not the shape's.
+    `data` is bytes-like or an iterable of it. BadTensorFile when its length is not the shape's.
     """
-    header = {"__metadata__": dict(metadata)} if metadata else {}
+    header = {"__metadata__": dict(metadata)} if metadata else {}  # type: Dict[str, Any]
     end = 0
     for name, dtype, shape, _ in tensors:
         if name in header:
@@ -55,7 +58,7 @@ def write(path, tensors, metadata=None):
     os.replace(part, path)
 
 
-def _write_blocks(out, data):
+def _write_blocks(out: IO[bytes], data: Any) -> int:
     if isinstance(data, (bytes, bytearray, memoryview)):
         data = (data,)
     written = 0
@@ -67,7 +70,7 @@ def _write_blocks(out, data):
 class TensorFile:
     """An open safetensors file: `metadata`, `entries` (name -> (dtype, shape, begin, end)), and its bytes."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self._file = open(path, "rb")  # noqa: SIM115 - closed by close() and by the with statement
         try:
             self.metadata, self.entries, self._start = read_header(self._file)
@@ -75,16 +78,16 @@ class TensorFile:
             self._file.close()
             raise
 
-    def __enter__(self):
+    def __enter__(self) -> "TensorFile":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         self._file.close()
 
-    def blocks(self, name, size=BLOCK):
+    def blocks(self, name: str, size: int = BLOCK) -> Iterator[bytes]:
         """The bytes of a tensor in blocks of at most `size`."""
         _, _, begin, end = self.entries[name]
         self._file.seek(self._start + begin)
@@ -95,12 +98,12 @@ class TensorFile:
             begin += len(block)
             yield block
 
-    def read(self, name):
+    def read(self, name: str) -> bytes:
         """All bytes of a tensor."""
         return b"".join(self.blocks(name))
 
 
-def read_header(stream):
+def read_header(stream: IO[bytes]) -> Tuple[Dict[str, str], Dict[str, Entry], int]:
     """(metadata, entries, where the data starts) of an open file; BadTensorFile when the bytes do not fit."""
     size = os.fstat(stream.fileno()).st_size
     prefix = stream.read(8)
@@ -116,7 +119,7 @@ def read_header(stream):
     return metadata, entries, 8 + length
 
 
-def _entry(name, value, available):
+def _entry(name: str, value: Dict[str, Any], available: int) -> Entry:
     begin, end = value["data_offsets"]
     if end - begin != byte_count(value["dtype"], value["shape"]) or not 0 <= begin <= end <= available:
         raise BadTensorFile("tensor {!r} does not lie in the file".format(name))

@@ -1,7 +1,7 @@
-"""The kinds of NPU the agent can drive, each in a throw-away child: vendor libraries print on stdout and may exit.
+"""The kinds of NPU the agent can drive, each in a throw-away child: vendor libraries print and may exit.
 
-A kind is a module with `is_here()` and `command(mode, folder, out)`: the child's argument list. The child works
-in `out`, leaves report.json and its tensor files there, and says what went wrong as
+A kind is a module with `is_here()` and `command(mode, folder, out)`: the child's argument list. The child
+works in `out`, leaves report.json and its tensor files there, and says what went wrong as
 {"error": {"code", "message", "detail"}}.
 """
 

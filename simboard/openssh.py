@@ -1,0 +1,97 @@
+"""The real sshd, one process per connection, run as whoever runs the simulated board."""
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from simboard.folder import MARKER, BoardFolder, user_name
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+
+
+class Unusable(Exception):
+    """There is no sshd here, or it refuses to work for this account; the text says why."""
+
+
+class OpenSsh:
+    """Answers each connection with `sshd -i`; a connection's sshd dies with this process."""
+
+    name = "openssh"
+
+    def __init__(self, folder: BoardFolder, exec_delay: float) -> None:
+        program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+        if program is None:
+            raise Unusable("there is no sshd on this machine")
+        self._program = program
+        self._folder = folder
+        self._config = folder.path / "sshd_config"
+        self._config.write_text(_config(folder, exec_delay))
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._check()
+
+    def _check(self) -> None:
+        if os.getuid() == 0:  # without its own folder sshd refuses to start for root
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        checked = subprocess.run(
+            [self._program, "-t", "-f", str(self._config)], capture_output=True, check=False
+        )
+        if checked.returncode != 0:
+            raise Unusable(checked.stderr.decode(errors="replace").strip())
+
+    def answer(self, connection: socket.socket) -> None:
+        """Hand the connection to an sshd of its own."""
+        log = str(self._folder.path / "sshd.log")
+        with connection:
+            child = subprocess.Popen(
+                [self._program, "-i", "-f", str(self._config), "-E", log],
+                stdin=connection.fileno(),
+                stdout=connection.fileno(),
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, MARKER: self._folder.mark},
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - this program has one thread
+            )
+        self._children.append(child)
+
+    def tidy(self) -> None:
+        """Forget connections that ended."""
+        self._children = [child for child in self._children if child.poll() is None]
+
+    def close(self) -> None:
+        """End every connection."""
+        for child in self._children:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
+def _die_with_parent() -> None:
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _config(folder: BoardFolder, exec_delay: float) -> str:
+    pairs = " ".join(_quoted(f"{name}={value}") for name, value in folder.environment.items())
+    lines = [
+        f"HostKey {_quoted(str(folder.private_key))}",
+        f"AuthorizedKeysFile {_quoted(str(folder.authorized_keys))}",
+        f"AllowUsers {user_name()}",
+        f"SetEnv {pairs}",
+        "PidFile none", "UsePAM no", "UseDNS no", "StrictModes no", "LogLevel VERBOSE", "PrintMotd no",
+        "PubkeyAuthentication yes", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
+        "PermitRootLogin prohibit-password", "AllowTcpForwarding no", "AllowAgentForwarding no",
+        "X11Forwarding no", "PermitTunnel no", "LoginGraceTime 20", "MaxSessions 50",
+        "Subsystem sftp internal-sftp",
+    ]  # fmt: skip
+    if exec_delay:
+        lines.append(f'ForceCommand sleep {exec_delay}; exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"')
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """One word of sshd_config, whatever is in it."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
