@@ -1,4 +1,4 @@
-"""The parts of the supervisor in the test's own process: ports, Redis, logs, probes, ready lines, the data folder."""
+"""The parts of the supervisor by themselves: ports, Redis, logs, probes, ready lines, the data folder."""
 
 import json
 import socket
