@@ -205,7 +205,6 @@ def _parse_layer(entry: Any, specs: Any) -> LayerInfo:
     layout = entry.get("layout", "")
     if layout not in LAYOUTS:
         raise DamagedFile(f"Layer {key!r} has an unknown layout.")
-    shape = specs[key].shape
     return LayerInfo(
         key,
         name,

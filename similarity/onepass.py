@@ -107,7 +107,9 @@ class _Pass:
         shape = (-1, self.row)
         return float(np.vecdot(x.reshape(shape), y.reshape(shape)).sum(dtype=np.float64))
 
-    def _gather(self, aa: float, bb: float, ab: float, dd: float, absolute: float, largest: float) -> None:
+    def _gather(  # noqa: PLR0917 - a _Sums built for every block would cost a tenth of the speed
+        self, aa: float, bb: float, ab: float, dd: float, absolute: float, largest: float
+    ) -> None:
         sums = self.sums
         sums.aa += aa
         sums.bb += bb
