@@ -1,9 +1,12 @@
-"""Running a program that may crash, hang, eat memory, fill the disk or be hostile, without harm to the worker.
+"""Running a program that may crash, hang, eat memory, fill the disk or be hostile, without harm to the
+worker.
 
-The program gets its own session, limits, an almost empty environment and, where the kernel allows it, no network. Everything that it
-started is gone when `run_child` returns, and also when the worker dies (see workers/guard.py).
+The program gets its own session, limits, an almost empty environment and, where the kernel allows it, no
+network. Everything that it started is gone when `run_child` returns, and also when the worker dies (see
+workers/guard.py).
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -26,7 +29,8 @@ TICK_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Limits:
-    """What a child may use: wall and CPU seconds, seconds without output, resident memory of all its processes, bytes on disk."""
+    """What a child may use: wall and CPU seconds, seconds without output, resident memory of all its
+    processes, bytes on disk."""
 
     seconds: float = 1800
     silence_seconds: float = 600
@@ -39,7 +43,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended: its exit status (None after a signal), the signal (None after an exit), and who ended it why.
+    """How a child ended: its exit status (None after a signal), the signal (None after an exit), and who
+    ended it why.
 
     `reason` is "exited" when it ended by itself, even by a signal; every other reason is ours.
     """
@@ -51,7 +56,8 @@ class Ended:
 
 @functools.cache
 def isolation() -> str:
-    """What this machine allows, tried once: "namespaces" (no network, nothing survives) or "process-group"."""
+    """What this machine allows, tried once: "namespaces" (no network, nothing survives) or
+    "process-group"."""
     probe = [sys.executable, "-I", "-S", "-c", _PROBE, str(GUARD)]
     done = subprocess.run(probe, capture_output=True, timeout=30, check=False)
     return "namespaces" if done.returncode == 0 else "process-group"
@@ -79,12 +85,20 @@ def run_child(
     should_stop: Callable[[], bool],
     env: Mapping[str, str] | None = None,
 ) -> Ended:
-    """Run `argv` in `folder` under `limits` until it ends or must end; nothing of it is left when this returns.
+    """Run `argv` in `folder` under `limits` until it ends or must end; nothing of it is left when this
+    returns.
 
-    `should_stop` is asked about ten times a second. `env` is added to an otherwise almost empty environment. An exception of a
-    callback ends the child and passes on.
+    `should_stop` is asked about ten times a second. `env` is added to an otherwise almost empty environment.
+    An exception of a callback ends the child and passes on.
     """
-    return _Supervision(argv, folder, limits, Channel(on_event, on_log), should_stop, env or {}).run()
+    return _Supervision(
+        argv,
+        folder,
+        limits=limits,
+        channel=Channel(on_event, on_log),
+        should_stop=should_stop,
+        env=env or {},
+    ).run()
 
 
 class _Supervision:
@@ -94,6 +108,7 @@ class _Supervision:
         self,
         argv: Sequence[str],
         folder: Path,
+        *,
         limits: Limits,
         channel: Channel,
         should_stop: Callable[[], bool],
@@ -142,7 +157,13 @@ class _Supervision:
 
     def _environment(self) -> dict[str, str]:
         home = str(self.folder)
-        base = {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+        base = {
+            "PATH": os.defpath,
+            "HOME": home,
+            "TMPDIR": home,
+            "LANG": "C.UTF-8",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         return base | dict(self.env)
 
     def _supervise(self, guard: subprocess.Popen[bytes], status_read: int) -> Ended:
@@ -233,12 +254,11 @@ def _tell(guard: subprocess.Popen[bytes], command: bytes) -> None:
 
 
 def _put_down(guard: subprocess.Popen[bytes]) -> None:
-    """End the guard, which ends everything below it. Closing its input is enough; the kill is for a guard that is stuck."""
+    """End the guard, which ends everything below it. Closing its input is enough; the kill is for a guard
+    that is stuck."""
     assert guard.stdin is not None and guard.stdout is not None
-    try:
+    with contextlib.suppress(OSError):
         guard.stdin.close()
-    except OSError:
-        pass
     guard.stdout.close()
     try:
         guard.wait(timeout=8)

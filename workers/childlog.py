@@ -1,4 +1,5 @@
-"""What a child process writes, made fit for keeping: events told from log text, log text cleaned and bounded."""
+"""What a child process writes, made fit for keeping: events told from log text, log text cleaned and
+bounded."""
 
 import json
 import re
@@ -14,7 +15,8 @@ CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 
 def cleaned(line: bytes) -> str:
-    """One line as people would have seen it: no colours, of a progress bar the last state, no control characters."""
+    """One line as people would have seen it: no colours, of a progress bar the last state, no control
+    characters."""
     text = ESCAPES.sub("", line.decode("utf-8", "replace").rstrip("\r\n"))
     return CONTROLS.sub("", text.rpartition("\r")[2])
 
@@ -30,7 +32,12 @@ def parsed_event(line: bytes) -> dict[str, Any] | None:
     if event.get("event") == "stage" and isinstance(event.get("name"), str):
         done, total = event.get("done", 0), event.get("total", 0)
         if type(done) is int and type(total) is int:
-            return {"event": "stage", "name": cleaned(event["name"][:200].encode()), "done": done, "total": total}
+            return {
+                "event": "stage",
+                "name": cleaned(event["name"][:200].encode()),
+                "done": done,
+                "total": total,
+            }
     if event.get("event") == "log" and isinstance(event.get("text"), str):
         return {"event": "log", "text": cleaned(event["text"][:LINE_BYTES].encode())}
     return None
@@ -38,7 +45,8 @@ def parsed_event(line: bytes) -> dict[str, Any] | None:
 
 @dataclass
 class Channel:
-    """Takes the raw bytes of a child's output and hands on events and log lines; never holds more than one line."""
+    """Takes the raw bytes of a child's output and hands on events and log lines; never holds more than one
+    line."""
 
     on_event: Callable[[dict[str, Any]], None]
     on_log: Callable[[str], None]

@@ -1,16 +1,19 @@
-"""The small process between a worker and a program it does not trust (run as a script, standard library only).
+"""The small process between a worker and a program it does not trust (run as a script, standard library
+only).
 
-The worker starts one guard per job (see workers/child.py). The guard puts limits on the program, starts it, watches its memory and
-its number of processes, and guarantees that nothing the program started outlives the job: not after a normal end, not
-when the worker is killed, and, where the kernel allows namespaces, not even when the guard itself is killed.
+The worker starts one guard per job (see workers/child.py). The guard puts limits on the program, starts it,
+watches its memory and its number of processes, and guarantees that nothing the program started outlives the
+job: not after a normal end, not when the worker is killed, and, where the kernel allows namespaces, not even
+when the guard itself is killed.
 
     worker --(stdin: held open; "term", "kill")--> guard --> [init of a process-id namespace] --> program
     worker <-(status channel: one JSON line)------ guard
 
-Why a process of its own and no preexec_fn: a worker has threads, and code between fork and exec in a threaded process may
-deadlock; and PR_SET_PDEATHSIG in a worker would fire when the starting *thread* ends.
+Why a process of its own and no preexec_fn: a worker has threads, and code between fork and exec in a
+threaded process may deadlock; and PR_SET_PDEATHSIG in a worker would fire when the starting *thread* ends.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -30,7 +33,8 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def enter_namespaces() -> bool:
-    """Move to a user, network, IPC and (for what is forked next) process-id namespace of our own; say whether that worked.
+    """Move to a user, network, IPC and (for what is forked next) process-id namespace of our own; say
+    whether that worked.
 
     The network namespace holds nothing but a loopback that is down: no network.
     """
@@ -47,7 +51,8 @@ def enter_namespaces() -> bool:
 
 
 def descendants(root: int) -> list[int]:
-    """Process ids of everything below `root`. Orphans below a subreaper stay below it, so nobody escapes by forking twice."""
+    """Process ids of everything below `root`. Orphans below a subreaper stay below it, so nobody escapes by
+    forking twice."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):  # noqa: PTH208 -- called five times a second: no Path objects
         if entry.isdigit():
@@ -83,7 +88,8 @@ def resident_bytes(pids: list[int]) -> int:
 
 
 def kill_all(root: int, seconds: float = 5.0) -> None:
-    """Kill everything below `root` and reap it. Repeats, because a process may fork while the list is read."""
+    """Kill everything below `root` and reap it. Repeats, because a process may fork while the list is
+    read."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for pid in descendants(root):
@@ -97,16 +103,15 @@ def kill_all(root: int, seconds: float = 5.0) -> None:
 
 
 def _signal(pid: int, number: int) -> None:
-    try:
+    with contextlib.suppress(OSError):  # It may just have ended, which is what we wanted.
         os.kill(pid, number)
-    except OSError:
-        pass  # It has just ended, which is what we wanted.
 
 
 def limit(settings: dict[str, Any]) -> None:
     """Put this process, and so the program it becomes, under limits that cannot be raised again."""
     mega = 1 << 20
-    # Address space is a net under the memory watch, not the limit itself: numeric libraries reserve far more than they use.
+    # Address space is a net under the memory watch, not the limit itself: numeric libraries reserve far more
+    # than they use.
     bounds = {
         resource.RLIMIT_AS: 2 * settings["memory_mb"] * mega + 2048 * mega,
         resource.RLIMIT_FSIZE: settings["file_mb"] * mega,
@@ -116,13 +121,12 @@ def limit(settings: dict[str, Any]) -> None:
     }
     for which, value in bounds.items():
         _, hard = resource.getrlimit(which)
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(which, (value, value))
+        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(which, (allowed, allowed))
     os.nice(5)
-    try:
-        Path("/proc/self/oom_score_adj").write_text("500")  # When the machine runs dry, this goes before Redis or the site.
-    except OSError:
-        pass
+    with contextlib.suppress(OSError):
+        # When the machine runs dry, this goes before Redis or the site.
+        Path("/proc/self/oom_score_adj").write_text("500")
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
@@ -144,7 +148,8 @@ def become(argv: list[str], settings: dict[str, Any]) -> NoReturn:
 
 
 def as_init(argv: list[str], settings: dict[str, Any], report: int) -> NoReturn:
-    """Be process 1 of the namespace: start the program, reap, pass its status on. When 1 ends, the kernel kills the rest."""
+    """Be process 1 of the namespace: start the program, reap, pass its status on. When 1 ends, the kernel
+    kills the rest."""
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     program = os.fork()
     if program == 0:
@@ -183,7 +188,9 @@ class Watch:
         if not command or b"kill" in command:
             return False
         for pid in descendants(self.me):
-            if pid != self.child or not self.settings["namespaces"]:  # Init has no handler and must outlive the program.
+            if (
+                pid != self.child or not self.settings["namespaces"]
+            ):  # Init has no handler and must outlive the program.
                 _signal(pid, signal.SIGTERM)
         return True
 
@@ -197,10 +204,13 @@ class Watch:
 
 
 def main(config: str) -> None:
-    """Run the program of `config` (JSON: argv, limits, status channel) and report {"status", "reason", "namespaces"}."""
+    """Run the program of `config` (JSON: argv, limits, status channel) and report {"status", "reason",
+    "namespaces"}."""
     settings = json.loads(config)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)  # The worker's stop comes by the pipe; a terminal's Ctrl-C is the worker's affair.
+        signal.signal(
+            number, signal.SIG_IGN
+        )  # The worker's stop comes by the pipe; a terminal's Ctrl-C is the worker's affair.
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     settings["namespaces"] = settings["namespaces"] and enter_namespaces()
     ended, report = os.pipe()
@@ -217,10 +227,8 @@ def main(config: str) -> None:
         status, reason = _wait_for_plain_child(settings, ended, report, child)
     kill_all(os.getpid())
     line = json.dumps({"status": status, "reason": reason, "namespaces": settings["namespaces"]})
-    try:
+    with contextlib.suppress(OSError):  # Nobody may listen any more.
         os.write(settings["status_fd"], line.encode() + b"\n")
-    except OSError:
-        pass  # Nobody listens any more.
 
 
 def _wait_for_plain_child(settings: dict[str, Any], ended: int, report: int, child: int) -> tuple[int, str]:

@@ -1,6 +1,8 @@
-"""A private folder for one job, and the contract of what goes in and comes out (ARCHITECTURE.md, "Job folder").
+"""A private folder for one job, and the contract of what goes in and comes out (ARCHITECTURE.md, "Job
+folder").
 
-Whatever the child leaves in the folder is untrusted: results are read with bounds, and a path in them is a plain file name.
+Whatever the child leaves in the folder is untrusted: results are read with bounds, and a path in them is a
+plain file name.
 """
 
 import json
@@ -27,7 +29,8 @@ LAST_LINES = 20
 
 
 class JobFolder:
-    """The folder of one job. As a context manager it is made at the start and deleted, with all that is in it, at the end.
+    """The folder of one job. As a context manager it is made at the start and deleted, with all that is in
+    it, at the end.
 
     `log` grows with the child's cleaned output, at most 2 MB a child.
     """
@@ -43,7 +46,9 @@ class JobFolder:
         self._path = Path(tempfile.mkdtemp(prefix=self.label + SEPARATOR, dir=self.root)).resolve()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         delete(self.path)
 
     @property
@@ -53,7 +58,8 @@ class JobFolder:
         return self._path
 
     def add(self, name: str, source: Path) -> Path:
-        """Copy `source` into the folder as `name`. A copy and no hard link: a child could write through the link into the store."""
+        """Copy `source` into the folder as `name`. A copy and no hard link: a child could write through the
+        link into the store."""
         target = self.path / _plain(name)
         shutil.copyfile(source, target)
         return target
@@ -73,8 +79,8 @@ class JobFolder:
     ) -> dict[str, Any]:
         """Run `argv` in the folder and return result.json.
 
-        Raises JobError with the code that the child names in its result, or a toolkit:* code that says how it died; LeaseLost
-        when `should_stop` said so.
+        Raises JobError with the code that the child names in its result, or a toolkit:* code that says how
+        it died; LeaseLost when `should_stop` said so.
         """
         last: deque[str] = deque(maxlen=LAST_LINES)
 
@@ -83,7 +89,13 @@ class JobFolder:
             last.append(text)
 
         ended = run_child(
-            argv, folder=self.path, limits=limits, on_event=on_event, on_log=keep, should_stop=should_stop, env=env
+            argv,
+            folder=self.path,
+            limits=limits,
+            on_event=on_event,
+            on_log=keep,
+            should_stop=should_stop,
+            env=env,
         )
         return self._result(ended, limits, list(last))
 
@@ -100,7 +112,8 @@ class JobFolder:
         return result
 
     def read_result(self) -> dict[str, Any]:
-        """result.json as a dictionary; JobError toolkit:bad-result when it is missing, too large or no JSON object."""
+        """result.json as a dictionary; JobError toolkit:bad-result when it is missing, too large or no JSON
+        object."""
         data = self.read("result.json", RESULT_BYTES)
         try:
             result = json.loads(data)
@@ -123,13 +136,16 @@ class JobFolder:
     def file(self, name: object) -> Path:
         """The path of a non-empty regular file right in the folder that the child announced as `name`.
 
-        Raises JobError toolkit:bad-result for anything else: a path, a link, a device, an empty or missing file.
+        Raises JobError toolkit:bad-result for anything else: a path, a link, a device, an empty or missing
+        file.
         """
         try:
             path = self.path / _plain(name)
             facts = path.lstat()
         except (OSError, ValueError) as error:
-            raise JobError("toolkit:bad-result", f"The announced file {str(name)[:100]!r} is not there: {error}") from error
+            raise JobError(
+                "toolkit:bad-result", f"The announced file {str(name)[:100]!r} is not there: {error}"
+            ) from error
         if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
             raise JobError("toolkit:bad-result", f"{name!r} is not an ordinary file.")
         if facts.st_size == 0:
@@ -146,24 +162,21 @@ def _plain(name: object) -> str:
 
 def _stopped(ended: Ended, limits: Limits) -> Exception:
     """The failure for a child that we ended."""
-    match ended.reason:
-        case "stopped":
-            return LeaseLost("The job was cancelled or taken over.")
-        case "timed-out":
-            return JobError("toolkit:timed-out", f"It ran longer than {limits.seconds:g} s.")
-        case "silent":
-            return JobError("toolkit:timed-out", f"It wrote nothing for {limits.silence_seconds:g} s.")
-        case "memory":
-            return JobError("toolkit:out-of-memory", f"It used more than {limits.memory_mb} MB.")
-        case "disk":
-            return JobError("toolkit:disk-full", f"It wrote more than {limits.file_mb} MB.")
-        case "processes":
-            return JobError("toolkit:crashed", f"It started more than {limits.processes} processes and was stopped.")
-    return JobError("toolkit:crashed", "The process that guards it was killed.")
+    if ended.reason == "stopped":
+        return LeaseLost("The job was cancelled or taken over.")
+    code, detail = {
+        "timed-out": ("timed-out", f"It ran longer than {limits.seconds:g} s."),
+        "silent": ("timed-out", f"It wrote nothing for {limits.silence_seconds:g} s."),
+        "memory": ("out-of-memory", f"It used more than {limits.memory_mb} MB."),
+        "disk": ("disk-full", f"It wrote more than {limits.file_mb} MB."),
+        "processes": ("crashed", f"It started more than {limits.processes} processes."),
+    }.get(ended.reason, ("crashed", "The process that guards it was killed."))
+    return JobError(f"toolkit:{code}", detail)
 
 
 def died(ended: Ended, last: list[str]) -> JobError:
-    """The failure for a child that ended by itself without a result; its last words tell memory and disk apart."""
+    """The failure for a child that ended by itself without a result; its last words tell memory and disk
+    apart."""
     words = "\n".join(last)
     if ended.signal == signal.SIGXFSZ or re.search(r"File too large|No space left on device", words):
         return JobError("toolkit:disk-full", words)

@@ -13,7 +13,8 @@ from workers.jobfolder import JobFolder
 class Converted:
     """What a conversion left in its job folder; every file has been opened and checked.
 
-    `dumps` maps a rung (framework, quantized) to its file; `inputs` is the evaluation sample as the graph takes it.
+    `dumps` maps a rung (framework, quantized) to its file; `inputs` is the evaluation sample as the graph
+    takes it.
     """
 
     artifact: Path
@@ -37,7 +38,8 @@ class Toolkit(Protocol):
     def convert(
         self, folder: JobFolder, on_event: Callable[[dict[str, Any]], None], should_stop: Callable[[], bool]
     ) -> Converted:
-        """Carry out the job.json and input files in `folder`. Raises JobError, or LeaseLost when `should_stop` said so."""
+        """Carry out the job.json and input files in `folder`. Raises JobError, or LeaseLost when
+        `should_stop` said so."""
 
 
 def toolkits() -> dict[str, Toolkit]:

@@ -1,4 +1,5 @@
-"""The built-in toolkit: ONNX Runtime's quantizer in a limited subprocess, its results checked before they count."""
+"""The built-in toolkit: ONNX Runtime's quantizer in a limited subprocess, its results checked before they
+count."""
 
 import json
 from collections.abc import Callable
@@ -32,7 +33,8 @@ class ReferenceToolkit:
     def convert(
         self, folder: JobFolder, on_event: Callable[[dict[str, Any]], None], should_stop: Callable[[], bool]
     ) -> Converted:
-        """Run the job and check every file that it announces. Raises JobError toolkit:bad-result for a damaged one."""
+        """Run the job and check every file that it announces. Raises JobError toolkit:bad-result for a
+        damaged one."""
         result = run_script(
             "reference_job", folder, limits=conversion_limits(), on_event=on_event, should_stop=should_stop
         )
@@ -43,7 +45,8 @@ class ReferenceToolkit:
 
 
 def checked(folder: JobFolder, result: dict[str, Any]) -> Converted:
-    """The announced files, opened and compared with each other. Raises JobError toolkit:bad-result, DamagedFile or KeyError."""
+    """The announced files, opened and compared with each other. Raises JobError toolkit:bad-result,
+    DamagedFile or KeyError."""
     dumps = {rung: folder.file(result["dumps"][rung]) for rung in RUNGS}
     _check_dumps(dumps)
     converted = Converted(
@@ -79,7 +82,7 @@ def _check_table(folder: JobFolder, path: Path) -> None:
 def _check_artifact(converted: Converted) -> None:
     """The artifact parses, names its layers, and takes exactly the inputs that were stored for it."""
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     model = onnx.ModelProto()
     try:

@@ -1,8 +1,9 @@
 """Running a graph and looking at tensors inside it, in groups, so that memory has a bound.
 
-One group of outputs is fetched per execution. A group's outputs take at most GROUP_BYTES, or one tensor if that alone is larger; so beside
-what ONNX Runtime needs for the execution itself, the memory held is at most max(GROUP_BYTES, largest tensor), and while a tensor is being
-turned into another type, once more that tensor.
+One group of outputs is fetched per execution. A group's outputs take at most GROUP_BYTES, or one tensor if
+that alone is larger; so beside what ONNX Runtime needs for the execution itself, the memory held is at most
+max(GROUP_BYTES, largest tensor), and while a tensor is being turned into another type, once more that
+tensor.
 """
 
 import math
@@ -43,7 +44,8 @@ class Observed:
 
 
 def session(model: onnx.ModelProto, outputs: Iterable[str] = ()) -> ort.InferenceSession:
-    """A session without graph optimizations, so that every tensor is what the graph says. `outputs` are added to the graph's own.
+    """A session without graph optimizations, so that every tensor is what the graph says. `outputs` are
+    added to the graph's own.
 
     Raises Refused model:unsupported-operator or toolkit:failed.
     """
@@ -85,11 +87,15 @@ def execute(running: ort.InferenceSession, names: Sequence[str], feed: Mapping[s
 def observe(model: onnx.ModelProto, names: Sequence[str], feed: Mapping[str, Array]) -> dict[str, Observed]:
     """The floating-point tensors among `names` with their shapes.
 
-    Shapes that ONNX Runtime cannot infer are measured by one execution on `feed`. Integer, bool and text tensors and sequences are left
-    out: they are indices, shapes and masks, which have no similarity.
+    Shapes that ONNX Runtime cannot infer are measured by one execution on `feed`. Integer, bool and text
+    tensors and sequences are left out: they are indices, shapes and masks, which have no similarity.
     """
     running = session(model, names)
-    found = {node.name: node for node in running.get_outputs() if node.type in ITEM_BYTES and node.type != "tensor(uint8)"}
+    found = {
+        node.name: node
+        for node in running.get_outputs()
+        if node.type in ITEM_BYTES and node.type != "tensor(uint8)"
+    }
     fixed = {name: _known_shape(found[name].shape) for name in names if name in found}
     unknown = [name for name, shape in fixed.items() if shape is None]
     measured = _measure(model, unknown, feed) if unknown else {}
@@ -103,7 +109,9 @@ def _known_shape(shape: Sequence[Any]) -> tuple[int, ...] | None:
     return tuple(shape) if all(isinstance(size, int) for size in shape) else None
 
 
-def _measure(model: onnx.ModelProto, names: Sequence[str], feed: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
+def _measure(
+    model: onnx.ModelProto, names: Sequence[str], feed: Mapping[str, Array]
+) -> dict[str, tuple[int, ...]]:
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     shapes = [f"{name}/layerwise-shape" for name in names]
@@ -126,7 +134,9 @@ def groups(tensors: Iterable[Observed], most: int = GROUP_BYTES) -> list[list[Ob
     return cut
 
 
-def stream(model: onnx.ModelProto, tensors: Sequence[Observed], feed: Mapping[str, Array]) -> Iterator[tuple[Observed, Array]]:
+def stream(
+    model: onnx.ModelProto, tensors: Sequence[Observed], feed: Mapping[str, Array]
+) -> Iterator[tuple[Observed, Array]]:
     """Each of `tensors` with its value for `feed`, in order, group by group."""
     for group in groups(tensors):
         names = [tensor.name for tensor in group if tensor.name not in feed]

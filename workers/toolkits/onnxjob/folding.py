@@ -11,7 +11,8 @@ from workers.toolkits.onnxjob.graph import captured_names
 
 
 def fold_batch_norms(model: onnx.ModelProto) -> int:
-    """Fold in place every BatchNormalization whose input comes from a Conv used by nobody else; how many were folded.
+    """Fold in place every BatchNormalization whose input comes from a Conv used by nobody else; how many
+    were folded.
 
     w' = w * s, b' = (b - mean) * s + beta, with s = gamma / sqrt(variance + epsilon) per output channel.
     """
@@ -34,7 +35,9 @@ def fold_batch_norms(model: onnx.ModelProto) -> int:
     return len(folded)
 
 
-def _fold(graph: onnx.GraphProto, constants: dict[str, onnx.TensorProto], conv: onnx.NodeProto, norm: onnx.NodeProto) -> bool:
+def _fold(
+    graph: onnx.GraphProto, constants: dict[str, onnx.TensorProto], conv: onnx.NodeProto, norm: onnx.NodeProto
+) -> bool:
     needed = [conv.input[1], *norm.input[1:5], *[name for name in conv.input[2:3] if name]]
     if not all(name in constants and constants[name].data_type == onnx.TensorProto.FLOAT for name in needed):
         return False

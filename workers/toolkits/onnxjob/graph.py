@@ -1,4 +1,5 @@
-"""The source graph made ready for measuring: sizes fixed, every node named, constants as initializers; and what flows in it."""
+"""The source graph made ready for measuring: sizes fixed, every node named, constants as initializers; and
+what flows in it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,11 +26,15 @@ class Input:
     dtype: str
 
 
-def prepare(model: onnx.ModelProto, shapes: Mapping[str, list[int] | None]) -> tuple[onnx.ModelProto, list[Input]]:
-    """A copy of `model` with fixed input sizes, opset >= 11, unique node names and constants as initializers; and its inputs.
+def prepare(
+    model: onnx.ModelProto, shapes: Mapping[str, list[int] | None]
+) -> tuple[onnx.ModelProto, list[Input]]:
+    """A copy of `model` with fixed input sizes, opset >= 11, unique node names and constants as
+    initializers; and its inputs.
 
-    Opsets below 11 cannot hold asymmetric QuantizeLinear pairs with today's operators, so they are upgraded to 13 by onnx; 11 and
-    above stay as they are. Raises Refused model:dynamic-input, recipe:invalid or model:unsupported-operator.
+    Opsets below 11 cannot hold asymmetric QuantizeLinear pairs with today's operators, so they are upgraded
+    to 13 by onnx; 11 and above stay as they are. Raises Refused model:dynamic-input, recipe:invalid or
+    model:unsupported-operator.
     """
     ready = onnx.ModelProto()
     ready.CopyFrom(model)
@@ -47,7 +52,10 @@ def _fix_sizes(graph: onnx.GraphProto, shapes: Mapping[str, list[int] | None]) -
     inputs = runtime_inputs(graph)
     unknown = set(shapes) - {value.name for value in inputs}
     if unknown:
-        raise Refused("recipe:invalid", f"The recipe names inputs that the model does not have: {', '.join(sorted(unknown))}.")
+        raise Refused(
+            "recipe:invalid",
+            f"The recipe names inputs that the model does not have: {', '.join(sorted(unknown))}.",
+        )
     return [_fixed(value, shapes.get(value.name)) for value in inputs]
 
 
@@ -70,7 +78,9 @@ def _fixed(value: onnx.ValueInfoProto, wanted: list[int] | None) -> Input:
 def _merged(name: str, declared: list[int | str | None] | None, wanted: list[int] | None) -> list[int]:
     if wanted is None:
         if declared is None or not all(isinstance(size, int) for size in declared):
-            shown = "unknown" if declared is None else [size if size is not None else "?" for size in declared]
+            shown = (
+                "unknown" if declared is None else [size if size is not None else "?" for size in declared]
+            )
             raise Refused("model:dynamic-input", f"Input {name!r} has shape {shown}.")
         sizes = [size for size in declared if isinstance(size, int)]
     else:
@@ -98,7 +108,8 @@ def _forget_old_shapes(graph: onnx.GraphProto) -> None:
 
 
 def _drop_filled_inputs(model: onnx.ModelProto) -> None:
-    """Before IR version 4 every initializer had to be an input too; then it could be overridden and would not count as constant."""
+    """Before IR version 4 every initializer had to be an input too; then it could be overridden and would
+    not count as constant."""
     real = runtime_inputs(model.graph)
     if len(real) != len(model.graph.input):
         kept = [onnx.ValueInfoProto.FromString(value.SerializeToString()) for value in real]
@@ -114,7 +125,9 @@ def _upgrade(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         upgraded = version_converter.convert_version(model, UPGRADE_TO)
     except Exception as error:
-        raise Refused("toolkit:failed", f"Opset {opset} could not be upgraded to {UPGRADE_TO}: {error}") from error
+        raise Refused(
+            "toolkit:failed", f"Opset {opset} could not be upgraded to {UPGRADE_TO}: {error}"
+        ) from error
     log(f"Upgraded from opset {opset} to {UPGRADE_TO}.")
     upgraded.ir_version = max(upgraded.ir_version, 7)
     return upgraded
@@ -151,12 +164,19 @@ def _constant(node: onnx.NodeProto) -> onnx.TensorProto | None:
     if attribute.name == "value":
         tensor.CopyFrom(attribute.t)
         return tensor
-    kinds: dict[str, Any] = {"value_float": "float32", "value_floats": "float32", "value_int": "int64", "value_ints": "int64"}
+    kinds: dict[str, Any] = {
+        "value_float": "float32",
+        "value_floats": "float32",
+        "value_int": "int64",
+        "value_ints": "int64",
+    }
     if attribute.name not in kinds:
         return None  # Texts and sparse tensors stay nodes.
     import numpy as np
 
-    return numpy_helper.from_array(np.array(onnx.helper.get_attribute_value(attribute), dtype=kinds[attribute.name]))
+    return numpy_helper.from_array(
+        np.array(onnx.helper.get_attribute_value(attribute), dtype=kinds[attribute.name])
+    )
 
 
 def _replace_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> None:

@@ -1,4 +1,5 @@
-"""The child's side of the job-folder contract: events on standard output, a result or a named error at the end."""
+"""The child's side of the job-folder contract: events on standard output, a result or a named error at the
+end."""
 
 import errno
 import json
@@ -37,7 +38,8 @@ def _emit(event: dict[str, Any]) -> None:
 def run_job(work: Callable[[Path, dict[str, Any]], dict[str, Any]]) -> None:
     """Do `work(folder, job)` in the folder named on the command line and leave its result.json.
 
-    A Refused, a lack of memory or of disk becomes a named error; anything else is a toolkit:failed with its trace in the log.
+    A Refused, a lack of memory or of disk becomes a named error; anything else is a toolkit:failed with its
+    trace in the log.
     """
     folder = Path(sys.argv[1]).resolve()
     try:

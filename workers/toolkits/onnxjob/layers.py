@@ -1,7 +1,8 @@
 """Layers: which tensors are compared, how they are called, and what each contains of the source.
 
-A layer ends at a tensor that exists in the source graph and still exists in the quantized one. What was fused away belongs to the next layer:
-the range of a convolution before a Relu is the Relu's, so its own tensor can be compared with nothing.
+A layer ends at a tensor that exists in the source graph and still exists in the quantized one. What was
+fused away belongs to the next layer: the range of a convolution before a Relu is the Relu's, so its own
+tensor can be compared with nothing.
 """
 
 import json
@@ -20,15 +21,18 @@ from workers.toolkits.onnxjob.quantize import Quantization, Quantized
 Layout = Literal["NCHW", "NHWC", ""]
 FOLDED_INTO_PRODUCER = ("Relu", "Clip", "BatchNormalization")
 CHANNELS_FIRST = frozenset(
-    "Conv ConvTranspose MaxPool AveragePool GlobalAveragePool GlobalMaxPool BatchNormalization InstanceNormalization DepthToSpace "
-    "SpaceToDepth LRN".split()
+    "Conv ConvTranspose MaxPool AveragePool GlobalAveragePool GlobalMaxPool BatchNormalization "
+    "InstanceNormalization DepthToSpace SpaceToDepth LRN".split()  # noqa: SIM905
 )
-REARRANGING = frozenset("Reshape Flatten Squeeze Unsqueeze Expand Tile Gather".split())
+REARRANGING = frozenset(
+    "Reshape Flatten Squeeze Unsqueeze Expand Tile Gather".split()  # noqa: SIM905
+)
 BUILD_NUMBER = re.compile(r"(_output)?([_:]\d+)+$")
 
 
 def key_of(name: str) -> str:
-    """`name` without what changes from build to build: trailing numbers such as in Conv_12 or /body.0/Conv_output_0."""
+    """`name` without what changes from build to build: trailing numbers such as in Conv_12 or
+    /body.0/Conv_output_0."""
     return BUILD_NUMBER.sub("", name) or name
 
 
@@ -40,7 +44,9 @@ def printable(name: str) -> str:
 class LayerMap:
     """The layers of a source graph, in execution order, and the source tensor that each ends at."""
 
-    def __init__(self, source: onnx.ModelProto, observed: Mapping[str, Observed], quantized: Quantized) -> None:
+    def __init__(
+        self, source: onnx.ModelProto, observed: Mapping[str, Observed], quantized: Quantized
+    ) -> None:
         self.graph = source.graph
         self.observed = observed
         self.inputs = [value.name for value in source.graph.input]
@@ -91,7 +97,8 @@ class LayerMap:
         return keys
 
     def _main_node(self, tensor: str) -> onnx.NodeProto | None:
-        """The node that the layer is named after: before a fused activation or normalization, what it was fused into."""
+        """The node that the layer is named after: before a fused activation or normalization, what it was
+        fused into."""
         node = self.producers.get(tensor)
         while node is not None and node.op_type in FOLDED_INTO_PRODUCER:
             before = node.input[0]
@@ -109,7 +116,11 @@ class LayerMap:
             if node is not None and node.name not in found:
                 found[node.name] = node
                 pending += [name for name in node.input if name in self.flowing and name not in self.ends]
-        return [node for node in self.graph.node if node.name in found] if len(found) > 1 else list(found.values())
+        return (
+            [node for node in self.graph.node if node.name in found]
+            if len(found) > 1
+            else list(found.values())
+        )
 
     def _feeding(self, tensor: str) -> list[str]:
         """Tensors of the layers that feed the layer of `tensor`, each once."""
@@ -149,7 +160,9 @@ def _existing(graph: onnx.GraphProto) -> set[str]:
     return {value.name for value in graph.input} | {name for node in graph.node for name in node.output}
 
 
-def with_quantization(layers: Sequence[LayerInfo], tensors: Sequence[str], quantized: Quantized) -> list[LayerInfo]:
+def with_quantization(
+    layers: Sequence[LayerInfo], tensors: Sequence[str], quantized: Quantized
+) -> list[LayerInfo]:
     """The same layers with scale, zero point and range where the quantized graph has them."""
     return [_scaled(layer, quantized.tensors.get(name)) for layer, name in zip(layers, tensors, strict=True)]
 
@@ -161,7 +174,8 @@ def _scaled(layer: LayerInfo, how: Quantization | None) -> LayerInfo:
 
 
 def artifact_layers(layers: Sequence[LayerInfo], tensors: Sequence[str], quantized: Quantized) -> str:
-    """The JSON list of layers that an artifact carries: a dump's entries and `tensor`, where the graph holds the result."""
+    """The JSON list of layers that an artifact carries: a dump's entries and `tensor`, where the graph holds
+    the result."""
     entries = []
     for layer, name in zip(layers, tensors, strict=True):
         how = quantized.tensors.get(name)

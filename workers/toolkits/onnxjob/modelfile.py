@@ -1,10 +1,11 @@
-"""Opening an ONNX file that somebody uploaded: every reason to refuse it is found before anything large is done with it."""
+"""Opening an ONNX file that somebody uploaded: every reason to refuse it is found before anything large is
+done with it."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from workers.toolkits.onnxjob.jobside import Refused
 
@@ -16,7 +17,8 @@ RUNTIME_DOMAINS = ("com.microsoft", "com.ms.internal.nhwc")
 
 
 def read_model(path: Path, uploaded_name: str = "") -> onnx.ModelProto:
-    """The model in `path`, weights included. Raises Refused model:* (empty, unsupported-format, not-onnx, external-data,
+    """The model in `path`, weights included. Raises Refused model:* (empty, unsupported-format, not-onnx,
+    external-data,
     too-complex, unsupported-operator, invalid)."""
     data = path.read_bytes()
     if not data:
@@ -39,7 +41,10 @@ def read_model(path: Path, uploaded_name: str = "") -> onnx.ModelProto:
 
 def _not_onnx(data: bytes, why: str) -> tuple[str, str]:
     if data[:4] == b"PK\x03\x04" or data[:2] == b"\x80\x02":
-        return "model:unsupported-format", "This looks like a file of PyTorch (a zip or a pickle), not like ONNX."
+        return (
+            "model:unsupported-format",
+            "This looks like a file of PyTorch (a zip or a pickle), not like ONNX.",
+        )
     return "model:not-onnx", f"{len(data)} bytes that do not parse: {why}"
 
 
@@ -63,7 +68,8 @@ def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
 
 
 def refuse_external_data(model: onnx.ModelProto) -> None:
-    """Weights in other files are refused, wherever they would lie: the upload is one file, and `..` must never be followed."""
+    """Weights in other files are refused, wherever they would lie: the upload is one file, and `..` must
+    never be followed."""
     for graph in _every_graph(model):
         for tensor in _tensors(graph):
             if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
@@ -97,8 +103,9 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
 def refuse_explosive_functions(model: onnx.ModelProto) -> None:
     """Bound the number of nodes after all model-local functions would be expanded.
 
-    A file of 2 KB can hold a chain of functions that each call the previous one twice; inference and inlining then take time that doubles
-    with every link. Sizes are added up function by function, so counting takes one look at each node.
+    A file of 2 KB can hold a chain of functions that each call the previous one twice; inference and
+    inlining then take time that doubles with every link. Sizes are added up function by function, so
+    counting takes one look at each node.
     """
     bodies = {(function.domain, function.name): list(function.node) for function in model.functions}
     sizes: dict[tuple[str, str], int] = {}
@@ -127,11 +134,15 @@ def refuse_explosive_functions(model: onnx.ModelProto) -> None:
     if bodies:
         total = max([size_of(list(model.graph.node), 0), *(called(name, 0) for name in bodies)])
         if total > EXPANDED_NODES:
-            raise Refused("model:too-complex", f"Expanded, its model-local functions have more than {EXPANDED_NODES} nodes.")
+            raise Refused(
+                "model:too-complex",
+                f"Expanded, its model-local functions have more than {EXPANDED_NODES} nodes.",
+            )
 
 
 def refuse_unknown_operators(model: onnx.ModelProto) -> None:
-    """Every operator must be declared by ONNX at the model's opset, by the model itself, or by the runtime's own domain."""
+    """Every operator must be declared by ONNX at the model's opset, by the model itself, or by the runtime's
+    own domain."""
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     local = {(function.domain, function.name) for function in model.functions}
     for graph in _every_graph(model):
@@ -142,7 +153,9 @@ def refuse_unknown_operators(model: onnx.ModelProto) -> None:
             version = opsets.get(domain, opsets.get("ai.onnx", 1) if domain == "" else 1)
             if domain not in STANDARD_DOMAINS or not _is_declared(node.op_type, version, domain):
                 name = f"{node.domain}:{node.op_type}" if node.domain else node.op_type
-                raise Refused("model:unsupported-operator", f"{name} (node {node.name or '?'!r}, opset {version})")
+                raise Refused(
+                    "model:unsupported-operator", f"{name} (node {node.name or '?'!r}, opset {version})"
+                )
 
 
 def _is_declared(operator: str, version: int, domain: str) -> bool:
@@ -170,7 +183,8 @@ def runtime_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
 
 
 def declared_shape(value: onnx.ValueInfoProto) -> list[int | str | None] | None:
-    """Sizes of `value`: a number, the name of a symbol, or None for an unknown one; None when even the rank is unknown."""
+    """Sizes of `value`: a number, the name of a symbol, or None for an unknown one; None when even the rank
+    is unknown."""
     if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
         return None
     sizes: list[int | str | None] = []

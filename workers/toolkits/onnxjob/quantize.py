@@ -1,7 +1,8 @@
-"""From a float graph and ranges to a graph of QuantizeLinear/DequantizeLinear pairs: uint8, asymmetric, per tensor, like the RV1126.
+"""From a float graph and ranges to a graph of QuantizeLinear/DequantizeLinear pairs: uint8, asymmetric, per
+tensor, like the RV1126.
 
-This is the second half of onnxruntime's quantize_static (its QDQQuantizer); the first half, calibration, is ours (ranges.py), because
-onnxruntime's holds the activations of all samples in memory.
+This is the second half of onnxruntime's quantize_static (its QDQQuantizer); the first half, calibration, is
+ours (ranges.py), because onnxruntime's holds the activations of all samples in memory.
 """
 
 import logging
@@ -20,19 +21,22 @@ from workers.toolkits.onnxjob.graph import captured_names
 from workers.toolkits.onnxjob.jobside import Refused
 from workers.toolkits.onnxjob.ranges import Range
 
-# What runs in 8 bits. All other operators keep float arithmetic between quantized neighbours: functions too steep for 256 steps (Exp, Log,
-# Pow, Sqrt), anything with control flow, recurrent layers, and what ONNX Runtime calls its own.
+# What runs in 8 bits. All other operators keep float arithmetic between quantized neighbours: functions too
+# steep for 256 steps (Exp, Log, Pow, Sqrt), anything with control flow, recurrent layers, and what ONNX
+# Runtime calls its own.
 QUANTIZABLE = frozenset(
-    "Conv ConvTranspose Gemm MatMul Add Sub Mul Div Neg Abs Max Min Relu LeakyRelu PRelu Clip Elu Selu Sigmoid Tanh HardSigmoid "
-    "HardSwish Mish Gelu Softplus Softmax BatchNormalization InstanceNormalization LayerNormalization Reshape Flatten Transpose "
-    "Squeeze Unsqueeze DepthToSpace SpaceToDepth Slice Split Concat Pad Gather Tile Expand Identity Resize MaxPool AveragePool "
-    "GlobalAveragePool GlobalMaxPool ReduceMean ReduceSum ReduceMax ReduceMin".split()
+    "Conv ConvTranspose Gemm MatMul Add Sub Mul Div Neg Abs Max Min Relu LeakyRelu PRelu Clip Elu "
+    "Selu Sigmoid Tanh HardSigmoid HardSwish Mish Gelu Softplus Softmax BatchNormalization "
+    "InstanceNormalization LayerNormalization Reshape Flatten Transpose Squeeze Unsqueeze "
+    "DepthToSpace SpaceToDepth Slice Split Concat Pad Gather Tile Expand Identity Resize MaxPool "
+    "AveragePool GlobalAveragePool GlobalMaxPool ReduceMean ReduceSum ReduceMax ReduceMin".split()  # noqa: SIM905
 )
 
 
 @dataclass(frozen=True)
 class Quantization:
-    """How one tensor is quantized: `tensor` is the uint8 tensor in the quantized graph; real = (q - zero_point) * scale."""
+    """How one tensor is quantized: `tensor` is the uint8 tensor in the quantized graph; real = (q -
+    zero_point) * scale."""
 
     tensor: str
     scale: float
@@ -41,19 +45,24 @@ class Quantization:
 
 @dataclass(frozen=True)
 class Quantized:
-    """The quantized graph and, by the name in the source graph, the quantization of each tensor that has one."""
+    """The quantized graph and, by the name in the source graph, the quantization of each tensor that has
+    one."""
 
     model: onnx.ModelProto
     tensors: Mapping[str, Quantization]
 
 
 def quantize(
-    source: onnx.ModelProto, observed: Mapping[str, Observed], ranges: Mapping[str, Range], optimization_level: int
+    source: onnx.ModelProto,
+    observed: Mapping[str, Observed],
+    ranges: Mapping[str, Range],
+    optimization_level: int,
 ) -> Quantized:
     """Quantize a copy of `source`.
 
-    Level 0 keeps every operator apart; from 1 on batch normalization is folded into the convolution before it and Relu and
-    Clip into whatever they follow (their tensors then exist no more). Raises Refused toolkit:failed.
+    Level 0 keeps every operator apart; from 1 on batch normalization is folded into the convolution before
+    it and Relu and Clip into whatever they follow (their tensors then exist no more). Raises Refused
+    toolkit:failed.
     """
     model = onnx.ModelProto()
     model.CopyFrom(source)
@@ -70,20 +79,31 @@ def quantize(
 
 
 def _declare_types(model: onnx.ModelProto, observed: Mapping[str, Observed]) -> None:
-    """Write the measured types and shapes into the graph, so that the quantizer need not infer (and fail to infer) them."""
+    """Write the measured types and shapes into the graph, so that the quantizer need not infer (and fail to
+    infer) them."""
     del model.graph.value_info[:]
-    known = {"tensor(float)": TensorProto.FLOAT, "tensor(float16)": TensorProto.FLOAT16, "tensor(double)": TensorProto.DOUBLE}
+    known = {
+        "tensor(float)": TensorProto.FLOAT,
+        "tensor(float16)": TensorProto.FLOAT16,
+        "tensor(double)": TensorProto.DOUBLE,
+    }
     listed = {value.name for value in (*model.graph.input, *model.graph.output)}
     for name, tensor in observed.items():
         if name not in listed:
-            model.graph.value_info.append(onnx.helper.make_tensor_value_info(name, known[tensor.type], tensor.shape))
+            model.graph.value_info.append(
+                onnx.helper.make_tensor_value_info(name, known[tensor.type], tensor.shape)
+            )
     model.metadata_props.add(key="onnx.infer", value="onnxruntime.quant")
 
 
 def _is_quantizable(
-    node: onnx.NodeProto, graph: onnx.GraphProto, observed: Mapping[str, Observed], ranges: Mapping[str, Range]
+    node: onnx.NodeProto,
+    graph: onnx.GraphProto,
+    observed: Mapping[str, Observed],
+    ranges: Mapping[str, Range],
 ) -> bool:
-    """Whether `node` runs in 8 bits: known operator, float32 with finite ranges on every side, invisible to inner graphs."""
+    """Whether `node` runs in 8 bits: known operator, float32 with finite ranges on every side, invisible to
+    inner graphs."""
     if node.op_type not in QUANTIZABLE or node.domain not in ("", "ai.onnx"):
         return False
     captured = captured_names(graph)
@@ -98,8 +118,12 @@ def _is_quantizable(
 def _run_quantizer(
     model: onnx.ModelProto, names: list[str], ranges: Mapping[str, Range], *, keep_activations: bool
 ) -> QDQQuantizer:
-    bounds = {name: (np.array(low, np.float32), np.array(high, np.float32)) for name, (low, high) in ranges.items()}
-    logging.getLogger().setLevel(logging.ERROR)  # It advises pre-processing at every tensor that it leaves alone.
+    bounds = {
+        name: (np.array(low, np.float32), np.array(high, np.float32)) for name, (low, high) in ranges.items()
+    }
+    logging.getLogger().setLevel(
+        logging.ERROR
+    )  # It advises pre-processing at every tensor that it leaves alone.
     try:
         quantizer = QDQQuantizer(
             model,
@@ -129,9 +153,13 @@ def _forget(model: onnx.ModelProto) -> None:
         model.metadata_props.add(key=key, value=value)
 
 
-def _quantizations(quantizer: QDQQuantizer, model: onnx.ModelProto, observed: Mapping[str, Observed]) -> dict[str, Quantization]:
+def _quantizations(
+    quantizer: QDQQuantizer, model: onnx.ModelProto, observed: Mapping[str, Observed]
+) -> dict[str, Quantization]:
     """The quantizer remembers each tensor's DequantizeLinear output; what that reads is the uint8 tensor."""
-    stored = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    stored = {
+        node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"
+    }
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     found = {}
     for name, pair in quantizer.quantized_value_map.items():

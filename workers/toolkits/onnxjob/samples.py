@@ -1,4 +1,5 @@
-"""Turning stored samples into what the graph takes: layout, channel order, mean and standard deviation, type. Never a resize."""
+"""Turning stored samples into what the graph takes: layout, channel order, mean and standard deviation,
+type. Never a resize."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Preparation:
-    """How one input's samples become graph values: x = (sample[channels reversed if reorder] - mean) / std."""
+    """How one input's samples become graph values: x = (sample[channels reversed if reorder] - mean) /
+    std."""
 
     mean: list[float] = field(default_factory=list)
     std: list[float] = field(default_factory=list)
@@ -36,7 +38,9 @@ class Preparation:
 class Samples:
     """The samples of one file, prepared one at a time for `inputs`."""
 
-    def __init__(self, path: Path, inputs: Sequence[Input], layout: str, preparations: dict[str, Preparation]) -> None:
+    def __init__(
+        self, path: Path, inputs: Sequence[Input], layout: str, preparations: dict[str, Preparation]
+    ) -> None:
         try:
             self.file = TensorFile.open(path)
         except DamagedFile as error:
@@ -54,7 +58,9 @@ class Samples:
         if not 0 <= index < len(self.names):
             raise Refused("recipe:invalid", f"There is no sample {index}; the set holds {len(self.names)}.")
         held = self.names[index]
-        return {wanted.name: self._one(wanted, index, self._find(held, wanted, index)) for wanted in self.inputs}
+        return {
+            wanted.name: self._one(wanted, index, self._find(held, wanted, index)) for wanted in self.inputs
+        }
 
     def _find(self, held: dict[str, str], wanted: Input, index: int) -> str:
         if wanted.name in held:
@@ -62,14 +68,21 @@ class Samples:
         if list(held) == [""] and len(self.inputs) == 1:
             return held[""]
         names = ", ".join(repr(name) for name in sorted(held))
-        raise Refused("data:wrong-shape", f"Sample {index} holds {names} but the model's input {wanted.name!r} is not among them.")
+        raise Refused(
+            "data:wrong-shape",
+            f"Sample {index} holds {names} but the model's input {wanted.name!r} is not among them.",
+        )
 
     def _one(self, wanted: Input, index: int, name: str) -> Array:
         value = self.file.array(name)
         if value.dtype.kind == "f" and not np.isfinite(value).all():
-            raise Refused("data:not-finite", f"Sample {index} holds NaN or infinite values (input {wanted.name!r}).")
+            raise Refused(
+                "data:not-finite", f"Sample {index} holds NaN or infinite values (input {wanted.name!r})."
+            )
         arranged, axis = arrange(value, wanted, self.layout, index)
-        return as_graph_type(normalised(arranged, axis, self.preparations.get(wanted.name, Preparation())), wanted, index)
+        return as_graph_type(
+            normalised(arranged, axis, self.preparations.get(wanted.name, Preparation())), wanted, index
+        )
 
 
 def _by_sample(file: TensorFile) -> list[dict[str, str]]:
@@ -82,12 +95,14 @@ def _by_sample(file: TensorFile) -> list[dict[str, str]]:
 
 
 def channel_axis(shape: Sequence[int]) -> int:
-    """Where a tensor with a batch axis first has its channels: 1 as in ONNX, or the last when only that looks like channels."""
+    """Where a tensor with a batch axis first has its channels: 1 as in ONNX, or the last when only that
+    looks like channels."""
     return len(shape) - 1 if shape[-1] in CHANNELS and shape[1] not in CHANNELS else 1
 
 
 def arrange(value: Array, wanted: Input, layout: str, index: int) -> tuple[Array, int]:
-    """`value` in the graph's axis order and the channel axis there. Refused data:wrong-layout when another declared layout would fit."""
+    """`value` in the graph's axis order and the channel axis there. Refused data:wrong-layout when another
+    declared layout would fit."""
     target = wanted.shape
     batched = value[None] if value.ndim == len(target) - 1 and target[0] == 1 else value
     if len(target) < 3 or batched.ndim != len(target):
@@ -145,5 +160,8 @@ def as_graph_type(value: Array, wanted: Input, index: int) -> Array:
         whole = value.dtype.kind in "iu" or bool((value == np.rint(value)).all())
         fits = whole and (value.size == 0 or (value.min() >= bounds.min and value.max() <= bounds.max))
     if not fits:
-        raise Refused("data:wrong-type", f"Sample {index} is {value.dtype.name}; input {wanted.name!r} takes {wanted.dtype}.")
+        raise Refused(
+            "data:wrong-type",
+            f"Sample {index} is {value.dtype.name}; input {wanted.name!r} takes {wanted.dtype}.",
+        )
     return np.ascontiguousarray(value.astype(target, copy=False))
