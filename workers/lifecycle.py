@@ -19,7 +19,7 @@ from workers.lease import Lease
 
 logger = logging.getLogger(__name__)
 J = TypeVar("J", bound=Job)
-Keep = Callable[[], None]
+Keep = Callable[[], object]
 Step = Callable[[J, Lease], Keep]
 PROCESS = secrets.token_hex(4)
 
@@ -113,5 +113,3 @@ def explain(error: Exception) -> tuple[str, str, bool]:
             return "system:file-missing", f"The store has no file {error}.", False
     logger.exception("the step crashed", exc_info=error)
     return "system:bug", f"{type(error).__name__}: {error}"[:500], False
-
-

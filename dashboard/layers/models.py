@@ -107,7 +107,10 @@ class LayerScore(models.Model):
     nonfinite_reference = models.PositiveBigIntegerField(default=0)
     nonfinite_candidate = models.PositiveBigIntegerField(default=0)
     flags = models.JSONField(default=dict)
-    rearrangement = models.CharField(max_length=200, blank=True)
+    rank = models.PositiveIntegerField(default=0)  # the most dimensions among the layer's tensors
+    rearrangement = models.CharField(max_length=300, blank=True)  # a sentence
+    rearrangement_name = models.CharField(max_length=80, blank=True)
+    rearrangement_cosine = models.FloatField(null=True)
     note = models.CharField(max_length=300, blank=True)
 
     objects = ScoreQuerySet.as_manager()

@@ -1,6 +1,6 @@
 """Verbs of layers: keep a dump, request a comparison, keep its scores, read them back for a verdict."""
 
-from collections.abc import Iterable
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,18 @@ from dashboard import files
 from dashboard.jobs.models import State
 from dashboard.layers.models import Comparison, Dump, LayerScore
 from dashboard.projects.models import Project
+from similarity.alignment import Group
 from similarity.compare import Comparison as Compared
 from similarity.compare import LayerComparison
-from similarity.dumpfile import DumpFile, LayerInfo
+from similarity.dumpfile import DumpFile
+from similarity.gather import Gather
+from similarity.layout import Rearrangement
 from similarity.metrics import Scores
 
 NUMBERS = (
     "cosine euclidean euclidean_norm relative_l2 sqnr_db gain max_abs mean_abs lsb_max lsb_p999 saturated order_free"
 ).split()
+REQUIRED = "cosine euclidean euclidean_norm relative_l2 sqnr_db gain max_abs mean_abs".split()
 COUNTS = ("nonfinite_reference", "nonfinite_candidate")
 
 
@@ -51,8 +55,8 @@ def keep_scores(comparison: Comparison, compared: Compared) -> None:
     Comparison.objects.filter(pk=comparison.pk).update(
         summary=summarize(compared),
         unmatched={
-            "reference": list(compared.only_in_reference),
-            "candidate": list(compared.only_in_candidate),
+            "reference": [_group(group) for group in compared.only_in_reference],
+            "candidate": [_group(group) for group in compared.only_in_candidate],
         },
     )
 
@@ -73,8 +77,12 @@ def summarize(compared: Compared) -> dict[str, Any]:
     }
 
 
+def _group(group: Group) -> dict[str, Any]:
+    return {"layers": [layer.key for layer in group.layers], "stands_for": group.stands_for}
+
+
 def _row(comparison: Comparison, pair: LayerComparison) -> LayerScore:
-    numbers = pair.scores.as_dict()
+    numbers, order = pair.scores.as_dict(), pair.rearrangement
     return LayerScore(
         comparison=comparison,
         position=pair.position,
@@ -83,18 +91,75 @@ def _row(comparison: Comparison, pair: LayerComparison) -> LayerScore:
         name=pair.name[:300],
         op=pair.op[:60],
         shape=list(pair.shape),
-        rearrangement=(pair.rearrangement or "")[:200],
+        rank=pair.rank,
+        rearrangement=order.sentence[:300] if order else "",
+        rearrangement_name=order.name[:80] if order else "",
+        rearrangement_cosine=order.cosine if order else None,
         note=pair.note[:300],
-        flags=_flags(numbers),
+        flags=_flags(numbers, pair.candidate_is_zero),
         **{name: numbers[name] for name in (*NUMBERS, *COUNTS)},
     )
 
 
-def _flags(numbers: dict[str, Any]) -> dict[str, bool]:
-    """Why a number is missing: `exact` (sqnr would be infinite), `nonfinite` values, an all-zero reference."""
+def _flags(numbers: dict[str, Any], candidate_is_zero: bool) -> dict[str, bool]:
+    """Why a number is missing: `exact` (sqnr would be infinite), `nonfinite` values, an all-zero tensor."""
     flags = {
         "exact": numbers["exact"],
         "nonfinite": not numbers["finite"],
         "zero_reference": numbers["zero_reference"],
+        "zero_candidate": candidate_is_zero,
     }
     return {flag: True for flag, is_so in flags.items() if is_so}
+
+
+def compared(comparison: Comparison) -> Compared:
+    """The stored scores as similarity's own value, for the verdict."""
+    layers = {layer["key"]: layer for layer in comparison.reference.layers}
+    return Compared(
+        reference_rung=comparison.reference.rung,
+        candidate_rung=comparison.candidate.rung,
+        simulated=comparison.reference.simulated or comparison.candidate.simulated,
+        layers=tuple(_pair(score, layers) for score in comparison.scores.all()),
+        only_in_reference=(),
+        only_in_candidate=(),
+    )
+
+
+def _pair(score: LayerScore, layers: dict[str, dict[str, Any]]) -> LayerComparison:
+    order = None
+    if score.rearrangement_name:
+        cosine = score.rearrangement_cosine
+        order = Rearrangement(
+            score.rearrangement_name, score.rearrangement, math.nan if cosine is None else cosine, Gather()
+        )
+    inputs = layers.get(score.reference_key, {}).get("inputs", [])
+    return LayerComparison(
+        position=score.position,
+        reference_key=score.reference_key,
+        candidate_key=score.candidate_key,
+        name=score.name,
+        op=score.op,
+        shape=tuple(score.shape),
+        scores=_scores(score),
+        rearrangement=order,
+        note=score.note,
+        inputs=tuple(key for key in inputs if key in layers),
+        rank=score.rank,
+        candidate_is_zero=score.flags.get("zero_candidate", False),
+    )
+
+
+def _scores(score: LayerScore) -> Scores:
+    """Stored nulls become the infinities and NaNs that they were; see Scores.as_dict."""
+    numbers = {name: getattr(score, name) for name in NUMBERS}
+    missing = {name: math.nan for name in REQUIRED if numbers[name] is None}
+    if score.flags.get("exact"):
+        missing["sqnr_db"] = math.inf
+    elif score.flags.get("zero_reference"):
+        missing |= {"relative_l2": math.inf, "sqnr_db": -math.inf}
+    return Scores(
+        elements=math.prod(score.shape),
+        nonfinite_reference=score.nonfinite_reference,
+        nonfinite_candidate=score.nonfinite_candidate,
+        **{**numbers, **missing},
+    )

@@ -1,0 +1,148 @@
+"""From queued to an end, whatever the step does."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from dashboard.jobs.models import State
+from dashboard.registry.models import Inspection
+from tests.factories import make_version
+from workers.errors import JobError, LeaseLost, Temporary
+from workers.lease import Lease
+from workers.lifecycle import Keep, work
+
+# the lease's thread has a connection of its own, so the rows must really be committed
+pytestmark = pytest.mark.django_db(transaction=True)
+WAIT = 10
+
+
+@pytest.fixture
+def job() -> Inspection:
+    return make_version(inspected=False).sources.get().inspection
+
+
+def nothing() -> None:
+    """What a step keeps that has nothing to keep."""
+
+
+def raising(error: Exception) -> Callable[[Inspection, Lease], Keep]:
+    def step(job: Inspection, lease: Lease) -> Keep:
+        raise error
+
+    return step
+
+
+def stored(job: Inspection) -> Inspection:
+    return Inspection.objects.get(pk=job.pk)
+
+
+def test_a_step_that_returns_ends_well(job: Inspection) -> None:
+    work(job, lambda job, lease: nothing)
+    assert stored(job).state == State.SUCCEEDED
+
+
+def test_facts_are_kept_when_the_job_succeeds(job: Inspection) -> None:
+    work(job, lambda job, lease: lambda: Inspection.objects.filter(pk=job.pk).update(report={"nodes": 1}))
+    assert stored(job).report == {"nodes": 1}
+
+
+def test_a_worker_that_lost_the_job_stores_nothing(job: Inspection) -> None:
+    def step(job: Inspection, lease: Lease) -> Keep:
+        job.put_back(lease.fence)  # what the sweeper would do
+        return lambda: Inspection.objects.filter(pk=job.pk).update(report={"nodes": 1})
+
+    work(job, step)
+    assert (stored(job).state, stored(job).report) == (State.QUEUED, {})
+
+
+def test_facts_that_cannot_be_stored_leave_no_success_behind(job: Inspection) -> None:
+    def step(job: Inspection, lease: Lease) -> Keep:
+        def keep() -> None:
+            raise JobError("toolkit:bad-result", "two layers of one name")
+
+        return keep
+
+    work(job, step)
+    assert (stored(job).state, stored(job).failure) == (State.FAILED, "toolkit:bad-result")
+
+
+def test_a_user_s_mistake_is_not_tried_again(job: Inspection) -> None:
+    work(job, raising(JobError("model:not-onnx", "it is a picture")))
+    assert (stored(job).state, stored(job).failure) == (State.FAILED, "model:not-onnx")
+
+
+def test_a_lost_link_is_tried_again(job: Inspection) -> None:
+    work(job, raising(Temporary("board:link-lost", "cut")))
+    assert stored(job).state == State.QUEUED
+
+
+def test_trying_again_ends_with_the_attempts(job: Inspection, settings: Settings) -> None:
+    settings.MAX_ATTEMPTS = 1
+    work(job, raising(Temporary("board:link-lost", "cut")))
+    assert (stored(job).state, stored(job).failure) == (State.FAILED, "board:link-lost")
+
+
+def test_an_unexpected_error_is_called_our_own(job: Inspection) -> None:
+    work(job, raising(ZeroDivisionError("x")))
+    assert stored(job).failure == "system:bug"
+
+
+def test_a_job_that_is_running_elsewhere_is_left_alone(job: Inspection) -> None:
+    job.claim("another")
+    ran = []
+    work(Inspection.objects.get(pk=job.pk), lambda job, lease: ran.append(1) or nothing)
+    assert not ran
+
+
+def test_the_lease_is_renewed_while_the_step_runs(job: Inspection, settings: Settings) -> None:
+    settings.LEASE_SECONDS = 2
+    seen = []
+
+    def step(job: Inspection, lease: Lease) -> Keep:
+        first = stored(job).lease_until
+        for _ in range(WAIT * 10):
+            if stored(job).lease_until != first:
+                seen.append(True)
+                break
+            threading.Event().wait(0.1)
+        return nothing
+
+    work(job, step)
+    assert seen == [True]
+
+
+def test_a_cancelled_job_stops_and_ends_as_cancelled(job: Inspection, settings: Settings) -> None:
+    settings.LEASE_SECONDS = 2
+
+    def step(job: Inspection, lease: Lease) -> Keep:
+        stored(job).cancel()
+        assert lease.lost.wait(WAIT)
+        raise LeaseLost
+
+    work(job, step)
+    assert stored(job).state == State.CANCELLED
+
+
+def test_progress_and_log_reach_the_row_while_the_step_runs(job: Inspection) -> None:
+    seen = []
+
+    def step(job: Inspection, lease: Lease) -> Keep:
+        lease.stage("calibrating", 3, 8)
+        lease.log("hello\n")
+        for _ in range(WAIT * 10):
+            row = stored(job)
+            if row.stage:
+                seen.append((row.stage, row.stage_done, row.stage_total, row.log))
+                break
+            threading.Event().wait(0.1)
+        return nothing
+
+    work(job, step)
+    assert seen == [("calibrating", 3, 8, "hello\n")]
+
+
+def test_a_failure_is_told_in_the_log(job: Inspection) -> None:
+    work(job, raising(JobError("model:not-onnx", "it is a picture")))
+    assert "it is a picture" in stored(job).log
