@@ -60,7 +60,7 @@ def _run(job: J, step: Step[J], fence: Fence) -> None:
                 _end(job, lambda: job.end_cancelled(fence))
             return
         except Exception as error:
-            code, detail, again = explain(error)
+            code, detail, again = explain(error, fence)
             lease.log(f"{code}: {detail}\n")
             lease.flush()
             _fail(job, fence, code, detail, again)
@@ -81,7 +81,7 @@ def _finish(job: Job, fence: Fence, keep: Keep) -> None:
     try:
         _end(job, succeed)
     except Exception as error:
-        code, detail, again = explain(error)
+        code, detail, again = explain(error, fence)
         job.refresh_from_db()
         _fail(job, fence, code, detail, again)
 
@@ -100,11 +100,16 @@ def _end(job: Job, move: Callable[[], bool]) -> None:
             advance(job)
 
 
-def explain(error: Exception) -> tuple[str, str, bool]:
-    """The failure code, the detail, and whether another try may help."""
+def explain(error: Exception, fence: Fence) -> tuple[str, str, bool]:
+    """The failure code, the detail, and whether another try may help.
+
+    A toolkit that died is tried once more: somebody else may have killed it, a second death is its own.
+    """
     match error:
         case Temporary():
             return error.code, error.detail, True
+        case JobError(code="toolkit:crashed"):
+            return error.code, error.detail, fence.attempt < 2
         case JobError():
             return error.code, error.detail, failure(error.code).is_retried
         case StoreFull():
