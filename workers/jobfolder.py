@@ -32,13 +32,14 @@ class JobFolder:
     """The folder of one job. As a context manager it is made at the start and deleted, with all that is in
     it, at the end.
 
-    `log` grows with the child's cleaned output, at most 2 MB a child.
+    `log` grows with the child's cleaned output, which `on_log` sees as it comes, at most 2 MB a child.
     """
 
-    def __init__(self, root: Path, label: str) -> None:
+    def __init__(self, root: Path, label: str, on_log: Callable[[str], None] = lambda text: None) -> None:
         self.root = root
         self.label = re.sub(r"[^A-Za-z0-9_.-]", "-", label)[:100] or "job"
         self.log: list[str] = []
+        self._on_log = on_log
         self._path: Path | None = None
 
     def __enter__(self) -> Self:
@@ -86,6 +87,7 @@ class JobFolder:
 
         def keep(text: str) -> None:
             self.log.append(text)
+            self._on_log(text)
             last.append(text)
 
         ended = run_child(
