@@ -1,8 +1,8 @@
 """Which layer of one graph is which layer of another.
 
-Two builds of one graph share keys; a build with fused layers shares the names of the source's nodes; two routes of one
-network share nothing but their values. What is found by name stands, and the gaps between are filled by value, never
-out of order.
+Two builds of one graph share keys; a build with fused layers shares the names of the source's nodes; two
+routes of one network share nothing but their values. What is found by name stands, and the gaps between are
+filled by value, never out of order.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ class Pair:
 
 @dataclass(frozen=True)
 class Group:
-    """Neighbouring layers that only one graph has; `stands_for` is the key there of the paired layer they lead to.
+    """Neighbouring layers that only one graph has; `stands_for` is the key there of the paired layer they
+    lead to.
 
-    Three layers that do together what one layer of the other graph does lead to that layer's pair. None: they are
-    the graph's last layers.
+    Three layers that do together what one layer of the other graph does lead to that layer's pair. None:
+    they are the graph's last layers.
     """
 
     layers: tuple[LayerInfo, ...]
@@ -71,13 +72,15 @@ def _by_key(reference: Sequence[LayerInfo], candidate: Sequence[LayerInfo]) -> d
 def _by_source(
     reference: Sequence[LayerInfo], candidate: Sequence[LayerInfo], taken: Iterable[Place]
 ) -> dict[Place, str]:
-    """A fused layer holds the result of the last source node in it; that node must end one layer on each side."""
+    """A fused layer holds the result of its last source node, which must end one layer on each side."""
     rows, columns = ({place[side] for place in taken} for side in (0, 1))
     last_rows, last_columns = _last_sources(reference, rows), _last_sources(candidate, columns)
     shared = ((row, last_columns[name]) for name, row in last_rows.items() if name in last_columns)
-    return {
-        (row, column): "source" for row, column in shared if reference[row].size == candidate[column].size
-    }
+    return {(row, column): "source" for row, column in shared if _can_hold(reference[row], candidate[column])}
+
+
+def _can_hold(reference: LayerInfo, candidate: LayerInfo) -> bool:
+    return reference.size == candidate.size or is_padded(reference.shape, candidate.shape)
 
 
 def _last_sources(layers: Sequence[LayerInfo], taken: set[int]) -> dict[str, int]:
@@ -118,7 +121,7 @@ def _gaps(anchors: Iterable[Place], rows: int, columns: int) -> Iterable[tuple[r
 
 
 def _best_path(likeness: Likeness, rows: range, columns: range) -> list[Place]:
-    """The pairs with the largest sum of likeness that cross nowhere (dynamic programming over both orders)."""
+    """The uncrossed pairs with the largest sum of likeness (dynamic programming over both orders)."""
     best = [[0.0] * (len(columns) + 1) for _ in range(len(rows) + 1)]
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):

@@ -1,4 +1,4 @@
-"""Comparing two dumps: every aligned pair of layers gets its scores, and layers that look wrong a second look."""
+"""Comparing two dumps: every aligned pair gets its scores, and layers that look wrong a second look."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class LayerComparison:
-    """One aligned pair. `position` counts pairs from 0 in the order of the reference, whose `name`, `op`, `shape` it has.
+    """One aligned pair. `position` counts pairs from 0 in the order of the reference, whose `name`, `op`,
+    `shape` it has.
 
-    `inputs` are keys of reference layers that feed it (empty: not known), `input_rank` the most dimensions any of
-    them has (0: not known). `rearrangement` says in which other order the candidate holds the values. When that is a
-    fault (`order_is_fault`) the scores are of the values as they lie; when shape or declared layout say that only
-    the presentation differs they are of the values put in order. `note` is a sentence or empty. `candidate_is_zero`:
-    every value of the candidate is 0 and the reference has others.
+    `inputs` are keys of reference layers that feed it (empty: not known), `input_rank` the most dimensions
+    any of them has (0: not known). `rearrangement` says in which other order the candidate holds the
+    values. When that is a fault (`order_is_fault`) the scores are of the values as they lie; when shape or
+    declared layout say that only the presentation differs they are of the values put in order. `note` is a
+    sentence or empty. `candidate_is_zero`: every value of the candidate is 0 and the reference has others.
     """
 
     position: int
@@ -98,8 +99,8 @@ def compare_dumps(
 ) -> Comparison:
     """Compare two dumps of the same sample; `on_progress(done, total)` is called after every layer.
 
-    `alignment` may be handed in when it was found on better dumps: two routes are aligned on their float dumps, and
-    the pairs hold for whatever their boards made of them.
+    `alignment` may be handed in when it was found on better dumps: two routes are aligned on their float
+    dumps, and the pairs hold for whatever their boards made of them.
     """
     found = alignment or align(reference, candidate)
     layers = []
@@ -171,8 +172,8 @@ def _look_at_other_presentation(a: LayerInfo, b: LayerInfo, x: StoredTensor, y: 
 def _scores(a: LayerInfo, b: LayerInfo, x: StoredTensor, y: StoredTensor) -> Scores:
     """Core scores, and those that need sorting for a layer that looks wrong."""
     grid = b if b.scale is not None else a
-    ends = {"qmin_value": grid.end_value(grid.qmin), "qmax_value": grid.end_value(grid.qmax)}
-    scores = core_scores(x, y, scale=grid.scale, **ends)
+    low, high = grid.end_value(grid.qmin), grid.end_value(grid.qmax)
+    scores = core_scores(x, y, scale=grid.scale, qmin_value=low, qmax_value=high)
     if not scores.is_finite or (scores.cosine >= COSINE_LIMIT and scores.relative_l2 <= RELATIVE_LIMIT):
         return scores
     percentile = None if grid.scale is None else lsb_percentile(x, y, grid.scale)

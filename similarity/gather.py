@@ -16,7 +16,7 @@ Positions = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Step:
-    """View a tensor as `split`, transpose it by `order`, then reverse axis `flip` and cut axis `crop` to `length`."""
+    """View as `split`, transpose by `order`, then reverse axis `flip` and cut axis `crop` to `length`."""
 
     split: tuple[int, ...]
     order: tuple[int, ...]

@@ -18,7 +18,8 @@ from similarity.orders import Guess, guesses
 from similarity.stored import Floats, StoredTensor, stored
 
 SAMPLE = 2048
-# Sampled correlation from which a rearrangement is worth a full look, and full cosine from which it is believed.
+# Sampled correlation from which a rearrangement is worth a full look, and full cosine from which it is
+# believed.
 LIKELY = 0.9
 BELIEVED = 0.95
 # Between equal shapes a rearrangement must leave at most this part of the distance of reading in order.
@@ -48,10 +49,11 @@ class Rearrangement:
 def rearrangement(reference: Tensor, candidate: Tensor) -> Rearrangement | None:
     """The known rearrangement that turns `candidate` into `reference`, or None when none fits clearly.
 
-    Shapes may differ when the element counts agree, or when the candidate only has padded channels more; equal
-    values in order under another shape are called "other shape". A rearrangement is believed when the cosine
-    reaches 0.95; between equal shapes it must also leave at most a quarter of the distance that reading in order
-    leaves, so that smooth pictures and constants are not "explained" by an order that fits about as well.
+    Shapes may differ when the element counts agree, or when the candidate only has padded channels more;
+    equal values in order under another shape are called "other shape". A rearrangement is believed when the
+    cosine reaches 0.95; between equal shapes it must also leave at most a quarter of the distance that
+    reading in order leaves, so that smooth pictures and constants are not "explained" by an order that fits
+    about as well.
     """
     a, b = stored(reference), stored(candidate)
     if a.size == 0 or max(len(a.shape), len(b.shape)) > 30:

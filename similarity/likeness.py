@@ -9,10 +9,11 @@ from similarity.dumpfile import DumpFile, LayerInfo
 from similarity.layout import Statistics, rearrangement, same_statistics, statistics
 from similarity.metrics import core_scores
 
-# relative_l2 at which two layers are no longer taken for the same (a cosine of about 0.98). Two float runs of one
-# network agree far better, and neighbours in a residual network can come this near.
+# relative_l2 at which two layers are no longer taken for the same (a cosine of about 0.98). Two float runs
+# of one network agree far better, and neighbours in a residual network can come this near.
 FARTHEST = 0.2
-# How far mean, spread and half the ends may differ, in standard deviations: what rounding does, and what 8 bits do.
+# How far mean, spread and half the ends may differ, in standard deviations: what rounding does, and what 8
+# bits do.
 FLOAT_LIMIT = 0.002
 QUANTIZED_LIMIT = 0.05
 # Layers with equal values are told apart by what they do, then by their shape, then by their order.

@@ -27,9 +27,10 @@ def core_scores(
     """Every score that one pass over both tensors yields; order_free and lsb_p999 stay None.
 
     The tensors must hold equally many elements (else ValueError) and are compared as float32 in C order.
-    `scale` is the size of one quantization step of the candidate, `qmin_value` and `qmax_value` the real values
-    at the ends of its range; a candidate within half a step of an end counts as saturated. Contiguous tensors
-    need a few MB of extra memory whatever their size. `threads`: None means what the machine offers.
+    `scale` is the size of one quantization step of the candidate, `qmin_value` and `qmax_value` the real
+    values at the ends of its range; a candidate within half a step of an end counts as saturated.
+    Contiguous tensors need a few MB of extra memory whatever their size. `threads`: None means what the
+    machine offers.
     """
     a, b = stored(reference).flat(), stored(candidate).flat()
     if a.size != b.size:
@@ -54,7 +55,8 @@ def order_free(reference: Tensor, candidate: Tensor) -> float:
 
 
 def lsb_percentile(reference: Tensor, candidate: Tensor, scale: float, percent: float = 99.9) -> float:
-    """The `percent`th percentile of |a - b| in quantization steps of size `scale`; needs one copy of a tensor.
+    """The `percent`th percentile of |a - b| in quantization steps of size `scale`; needs one copy of a
+    tensor.
 
     It is the smallest difference that at least `percent` of the elements do not exceed (no interpolation).
     """
@@ -98,8 +100,9 @@ def _finish(sums: Sums, elements: int, scale: float | None, ends: Ends) -> Score
 def _angle(sums: Sums) -> tuple[float, float]:
     """Cosine and euclidean_norm.
 
-    |a/|a| - b/|b||^2 = (|a-b|^2 - (|a| - |b|)^2) / (|a| |b|), which keeps its digits where 2 - 2 cosine has none
-    left; the cosine near 1 follows from it. A squared distance that rounding made negative is a distance of zero.
+    |a/|a| - b/|b||^2 = (|a-b|^2 - (|a| - |b|)^2) / (|a| |b|), which keeps its digits where 2 - 2 cosine has
+    none left; the cosine near 1 follows from it. A squared distance that rounding made negative is a
+    distance of zero.
     """
     a, b = math.sqrt(sums.aa), math.sqrt(sums.bb)
     if a == 0.0 or b == 0.0:

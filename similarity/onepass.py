@@ -1,8 +1,8 @@
 """One pass over two tensors for all sums that the core scores need.
 
-The pass goes over blocks that stay in the cache and adds up rows of 4,096 products in float32; everything from
-there on is float64, so no printed digit depends on the length of a layer. Blocks whose squares leave the range of
-float32 are done again in float64; NaN and Inf are counted.
+The pass goes over blocks that stay in the cache and adds up rows of 4,096 products in float32; everything
+from there on is float64, so no printed digit depends on the length of a layer. Blocks whose squares leave the
+range of float32 are done again in float64; NaN and Inf are counted.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ class _Pass:
         products = self._products[:, : len(x) // self.row]
         aa, bb, dd, absolute = self._multiply(x, y, difference, products)
         if math.isfinite(aa + bb + dd) and aa > SMALL_SQUARES and bb > SMALL_SQUARES:
-            # For norms of like size 2 a.b = a.a + b.b - |a-b|^2 is as good as the product, and already paid for.
+            # For norms of like size 2 a.b = a.a + b.b - |a-b|^2 is as good as the product, and already paid
+            # for.
             ab = (aa + bb - dd) / 2 if 1 / 16 < aa / bb < 16 else self._product(x, y)
             self._gather(aa, bb, ab, dd, absolute, float(np.maximum.reduce(difference)))
         else:
@@ -119,7 +120,7 @@ class _Pass:
         sums.largest = max(sums.largest, largest)
 
     def _add_carefully(self, x: Floats, y: Floats) -> None:
-        """One block in float64: for squares beyond float32, and for blocks with NaN or Inf, which are counted."""
+        """One block in float64: for squares beyond float32, and for NaN and Inf, which are counted."""
         a, b = x.astype(np.float64), y.astype(np.float64)
         self.sums.bad_a += int(np.count_nonzero(~np.isfinite(a)))
         self.sums.bad_b += int(np.count_nonzero(~np.isfinite(b)))

@@ -90,8 +90,9 @@ def _batch_and_channels(reference: Shape) -> Guess:
 def _depth_to_space(reference: Shape) -> Iterator[Guess]:
     """DepthToSpace's two conventions on its output of shape N, C, H r, W r.
 
-    DCR takes input channel (i r + j) C + c to place (c, h r + i, w r + j), CRD takes channel (c r + i) r + j there
-    (ONNX operator documentation). Undoing one and doing the other is two steps, with the input between them.
+    DCR takes input channel (i r + j) C + c to place (c, h r + i, w r + j), CRD takes channel (c r + i) r +
+    j there (ONNX operator documentation). Undoing one and doing the other is two steps, with the input
+    between them.
     """
     for r in _block_sizes(reference):
         n, c, h, _, w, _ = _split_blocks(reference, r)

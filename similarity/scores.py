@@ -54,8 +54,8 @@ class Scores:
         """The scores for JSON: numbers JSON cannot hold become None, and flags say why.
 
         `exact` (equal tensors: sqnr_db would be inf), `finite` (no NaN or Inf in either tensor) and
-        `zero_reference` (the reference is all zero and the candidate is not: relative_l2 would be inf, sqnr_db
-        -inf, gain unknown).
+        `zero_reference` (the reference is all zero and the candidate is not: relative_l2 would be inf,
+        sqnr_db -inf, gain unknown).
         """
         numbers = {name: _for_json(value) for name, value in asdict(self).items()}
         zero_reference = math.isinf(self.relative_l2)

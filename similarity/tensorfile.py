@@ -1,7 +1,8 @@
 """Tensor files: safetensors read without trust and without copies, and written by streaming.
 
-A file is a little-endian uint64 header length, a JSON header and raw little-endian bytes. Boards, toolkits and
-people make these files, so every number of the header is checked before the first byte of data is believed.
+A file is a little-endian uint64 header length, a JSON header and raw little-endian bytes. Boards, toolkits
+and people make these files, so every number of the header is checked before the first byte of data is
+believed.
 """
 
 from __future__ import annotations
