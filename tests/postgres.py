@@ -100,12 +100,12 @@ def _start(where: Path, folder: Path, port: int) -> "subprocess.Popen[bytes]":
     }
     settings = [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
     with (folder / "log").open("wb") as log:
-        process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: PLW1509 - no thread runs here
+        process: subprocess.Popen[bytes] = subprocess.Popen(
             [str(where / "postgres"), "-D", str(folder / "cluster"), *settings],
             cwd=folder,
             stdout=log,
             stderr=log,
-            preexec_fn=_die_with(os.getpid()),
+            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - no thread runs here
             **_unprivileged(),  # type: ignore[call-overload]
         )
         return process

@@ -1,7 +1,7 @@
 """Runs every benchmark of tests/bench and says at the end which limits were missed.
 
-`python -m tools.bench [NAME...]` runs tests/bench/bench_<NAME>.py, all of them without a name; ends with 1 when
-one of them misses its limit.
+`python -m tools.bench [NAME...]` runs tests/bench/bench_<NAME>.py, all of them without a name; ends with 1
+when one of them misses its limit.
 """
 # ruff: noqa: T201
 
