@@ -1,0 +1,44 @@
+"""The agent as one file: a zipapp, the same byte for byte wherever it is built, named by its hash."""
+
+import hashlib
+import io
+import zipfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from boardagent import protocol
+
+START = b"import sys\n\nfrom boardagent.__main__ import main\n\nsys.exit(main(sys.argv[1:]))\n"
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can name
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The zipapp's bytes and its name, agent-<first 16 digits of its SHA-256>.pyz."""
+
+    name: str
+    data: bytes
+
+
+@cache
+def agent_bundle() -> Bundle:
+    """The agent of this checkout, packed."""
+    package = Path(protocol.__file__).parent
+    files = {
+        f"boardagent/{path.relative_to(package).as_posix()}": path.read_bytes()
+        for path in sorted(package.rglob("*.py"))
+    }
+    data = _zip({**files, "__main__.py": START})
+    return Bundle(f"agent-{hashlib.sha256(data).hexdigest()[:16]}.pyz", data)
+
+
+def _zip(files: dict[str, bytes]) -> bytes:
+    """Stored, not compressed: what zlib makes of the same bytes depends on its version."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name, LONG_AGO)
+            entry.create_system, entry.external_attr = 3, 0o644 << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()

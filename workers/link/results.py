@@ -1,0 +1,69 @@
+"""What a run on a board brought home: frozen facts and the local files they speak of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class BoardInfo:
+    """What the agent says of its board: versions, room, and the kinds of NPU it found."""
+
+    version: int
+    python: str
+    machine: str
+    kernel: str
+    disk_free_bytes: int
+    mem_available_kb: int | None
+    boot_id: str
+    npus: tuple[str, ...]
+    fence: int
+    agent: str
+
+
+@dataclass(frozen=True)
+class PlainRun:
+    """The normal execution: microseconds to load, of every iteration, and the outputs (outputs/1)."""
+
+    init_us: float
+    iterations_us: tuple[float, ...]
+    outputs: Path
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """Microseconds of one layer; `target` is the unit that executed it, as the board calls it."""
+
+    key: str
+    name: str
+    op: str
+    target: str
+    time_us: float
+
+
+@dataclass(frozen=True)
+class TimedRun:
+    """The instrumented execution: microseconds of the whole and of each layer, in execution order."""
+
+    total_us: float
+    layers: tuple[LayerTime, ...]
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """The board's state before the first and after the last mode (see boardagent/sysinfo.py)."""
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Everything one run gave; a mode not asked for is None. `dump` is the file of layers (dump/1)."""
+
+    plain: PlainRun | None
+    timed: TimedRun | None
+    dump: Path | None
+    fingerprint: Fingerprint
+    simulated: bool
+    agent: str

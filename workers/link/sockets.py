@@ -1,0 +1,65 @@
+"""The TCP connection under SSH: opened, tuned so that a dead peer is noticed, and its first words checked."""
+
+import contextlib
+import socket
+import time
+
+from workers.link.base import board_failure
+
+LONGEST_GREETING = 255  # RFC 4253, section 4.2
+
+
+def dial(host: str, port: int, *, timeout_s: float, user_timeout_s: float) -> socket.socket:
+    """Connect. Raises "board:unreachable"."""
+    try:
+        connection = socket.create_connection((host, port), timeout=timeout_s)
+    except OSError as error:
+        raise board_failure("board:unreachable", f"{host}:{port}: {error}") from error
+    _tune(connection, user_timeout_s)
+    return connection
+
+
+def _tune(connection: socket.socket, user_timeout_s: float) -> None:
+    for level, option, value in (
+        (
+            socket.IPPROTO_TCP,
+            socket.TCP_NODELAY,
+            1,
+        ),  # else each small command waits 40 ms
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(user_timeout_s * 1000)),
+    ):
+        connection.setsockopt(level, option, value)
+
+
+def expect_ssh(connection: socket.socket, deadline: float) -> None:
+    """Look at the first bytes without taking them. Raises "board:unreachable" unless an SSH server greets us.
+
+    paramiko itself would read any amount of garbage here, and a byte a second for ever.
+    """
+    seen = b""
+    while not (b"\n" in seen or len(seen) >= LONGEST_GREETING):
+        try:
+            connection.settimeout(max(0.01, deadline - time.monotonic()))
+            seen_now = connection.recv(LONGEST_GREETING, socket.MSG_PEEK)
+        except OSError as error:
+            raise board_failure("board:unreachable", f"no SSH greeting: {error}") from error
+        if not seen_now:
+            raise board_failure("board:unreachable", "the connection was closed without an SSH greeting")
+        if time.monotonic() >= deadline:
+            raise board_failure("board:unreachable", "no complete SSH greeting in time")
+        if seen_now == seen:
+            time.sleep(0.01)
+        seen = seen_now
+    if not seen.startswith((b"SSH-2.0-", b"SSH-1.99-")):
+        raise board_failure("board:unreachable", f"what answers is not an SSH server: {seen[:40]!r}")
+
+
+def cut(connection: socket.socket) -> None:
+    """End the connection now, whoever waits for it."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
