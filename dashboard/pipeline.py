@@ -6,6 +6,8 @@
 `advance(job)` is called in the transaction that ends the job, so a crash loses neither or both.
 """
 
+from django.db.models import Q, QuerySet
+
 from dashboard.boards.models import Run
 from dashboard.conversions.models import Conversion
 from dashboard.evaluations.models import Leg
@@ -13,7 +15,6 @@ from dashboard.evaluations.services import proceed
 from dashboard.jobs.models import Job
 from dashboard.layers.models import Comparison
 from dashboard.registry.models import Inspection
-from django.db.models import Q, QuerySet
 
 
 def advance(job: Job) -> None:

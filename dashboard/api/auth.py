@@ -1,4 +1,4 @@
-"""Who calls: a project's token (`Authorization: Bearer lw_...`) or a signed-in page; and what a token's scopes allow."""
+"""Who calls: a project's token (`Authorization: Bearer lw_...`) or a signed-in page; what scopes allow."""
 
 from typing import Any
 
@@ -20,7 +20,9 @@ class TokenAuthentication(BaseAuthentication):
             return None
         token = token_for(text.strip())
         if token is None:
-            raise AuthenticationFailed("This token is unknown, expired or revoked. Make a new one on the project's page.")
+            raise AuthenticationFailed(
+                "This token is unknown, expired or revoked. Make a new one on the project's page."
+            )
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:

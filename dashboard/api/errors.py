@@ -45,4 +45,8 @@ def _known(error: Exception) -> APIException:
 def _shape(error: APIException) -> dict[str, Any]:
     if isinstance(error, ValidationError):
         return {"code": "request:invalid", "message": "The request is not valid.", "detail": error.detail}
-    return {"code": f"request:{error.default_code.replace('_', '-')}", "message": str(error.detail), "detail": None}
+    return {
+        "code": f"request:{error.default_code.replace('_', '-')}",
+        "message": str(error.detail),
+        "detail": None,
+    }

@@ -84,7 +84,9 @@ class RunQuerySet(JobQuerySet):
         return (
             super()
             .to_ring()
-            .filter(Q(Exists(free), wanted_board__isnull=True) | Q(Exists(chosen), wanted_board__isnull=False))
+            .filter(
+                Q(Exists(free), wanted_board__isnull=True) | Q(Exists(chosen), wanted_board__isnull=False)
+            )
         )
 
 
@@ -158,4 +160,3 @@ class RunResult(models.Model):
 
     def __str__(self) -> str:
         return f"result of run {self.run_id}"
-

@@ -61,7 +61,7 @@ class AddressRefused(ValueError):
 
 
 def check_address(address: str) -> None:
-    """Refuse addresses outside the networks that may hold boards; names are resolved by the worker and checked there."""
+    """Refuse addresses outside LAYERWISE_BOARD_NETWORKS; names are resolved and checked by the worker."""
     try:
         ip = ip_address(address)
     except ValueError:
@@ -72,7 +72,10 @@ def check_address(address: str) -> None:
 
 @transaction.atomic
 def register_board(wanted: BoardSettings, projects: Sequence[Project], by: Any = None) -> Board:
-    """A board with its pinned host key; one of the same name gets the new address and keys. Raises AddressRefused, keys.BadKey."""
+    """A board with its pinned host key; one of the same name gets the new address and keys.
+
+    Raises AddressRefused, keys.BadKey.
+    """
     check_address(wanted.address)
     keys.fingerprint(wanted.host_key)
     keys.public_key(wanted.private_key)

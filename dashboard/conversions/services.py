@@ -38,7 +38,7 @@ def keep_recipe(project: Project, settings: RecipeSettings) -> Recipe:
     return recipe
 
 
-def request_conversion(
+def request_conversion(  # noqa: PLR0917 - what a conversion is identified by, in this order
     source: Source, recipe: Recipe, calibration: InputSet, samples: InputSet, sample: int, user: Any
 ) -> Conversion:
     """The conversion of exactly these inputs: one that is under way or done already is not made again."""

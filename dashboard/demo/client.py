@@ -50,7 +50,9 @@ class Client:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            raise ApiError(f"{method} {path}: {error.code} {error.read(2000).decode(errors='replace')}") from error
+            raise ApiError(
+                f"{method} {path}: {error.code} {error.read(2000).decode(errors='replace')}"
+            ) from error
 
 
 def _part(boundary: str, disposition: str, content: bytes) -> bytes:

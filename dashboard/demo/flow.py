@@ -71,7 +71,9 @@ def wait(client: Client, evaluation: dict[str, Any], say: Say) -> dict[str, Any]
     until, said = time.monotonic() + GIVE_UP_SECONDS, ""
     while evaluation["ended_at"] is None:
         if time.monotonic() > until:
-            raise DemoFailed(f"The evaluation has not ended after {GIVE_UP_SECONDS} s: {progress(evaluation)}")
+            raise DemoFailed(
+                f"The evaluation has not ended after {GIVE_UP_SECONDS} s: {progress(evaluation)}"
+            )
         if (now := progress(evaluation)) != said:
             said = now
             say(f"  {now}")
@@ -89,7 +91,8 @@ def is_complete(evaluation: dict[str, Any]) -> bool:
     """Did every job of every leg succeed, the board's included?"""
     legs = evaluation["legs"]
     return bool(legs) and all(
-        leg["run"] and leg["on_board"] and all(job["state"] == "succeeded" for job in leg["jobs"]) for leg in legs
+        leg["run"] and leg["on_board"] and all(job["state"] == "succeeded" for job in leg["jobs"])
+        for leg in legs
     )
 
 

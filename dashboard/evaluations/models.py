@@ -70,7 +70,9 @@ class Evaluation(models.Model):
         outcomes = {leg.outcome for leg in self.legs.all()}
         if not self.has_ended or "" in outcomes:
             return None
-        return next((one for one in (Outcome.FAIL, Outcome.CANNOT_TELL, Outcome.PASS) if one in outcomes), None)
+        return next(
+            (one for one in (Outcome.FAIL, Outcome.CANNOT_TELL, Outcome.PASS) if one in outcomes), None
+        )
 
 
 class Leg(models.Model):

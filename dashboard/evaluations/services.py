@@ -158,5 +158,3 @@ def _is_shared(job: Job, leg: Leg) -> bool:
     if not isinstance(job, Conversion):
         return False
     return job.legs.filter(ended_at=None).exclude(pk=leg.pk).exists()
-
-

@@ -222,9 +222,7 @@ class Job(models.Model):
 
     def _end(self, fence: Fence, state: State, **fields: Any) -> bool:
         with transaction.atomic():
-            moved = self._move(
-                self._held_by(fence), state=state, ended_at=Now(), lease_until=None, **fields
-            )
+            moved = self._move(self._held_by(fence), state=state, ended_at=Now(), lease_until=None, **fields)
             if moved:
                 self.released()
         return moved
@@ -237,10 +235,22 @@ class Job(models.Model):
         return moved
 
 
-FRESH = (
-    "state stage stage_done stage_total failure detail owner attempt lease_until published_at not_before"
-    " cancel_requested started_at ended_at"
-).split()
+FRESH = [
+    "state",
+    "stage",
+    "stage_done",
+    "stage_total",
+    "failure",
+    "detail",
+    "owner",
+    "attempt",
+    "lease_until",
+    "published_at",
+    "not_before",
+    "cancel_requested",
+    "started_at",
+    "ended_at",
+]
 
 
 def kinds() -> Iterable[type[Job]]:

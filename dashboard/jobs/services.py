@@ -33,9 +33,9 @@ def note_published(job: Job) -> None:
 
 def jobs_in_vain(kind: type[Job]) -> QuerySet[Any]:
     """Queued jobs that nobody took for LAYERWISE_QUEUE_SECONDS."""
-    return kind.objects.filter(
-        state=State.QUEUED, created_at__lt=in_seconds(-settings.QUEUE_SECONDS)
-    ).defer("log")
+    return kind.objects.filter(state=State.QUEUED, created_at__lt=in_seconds(-settings.QUEUE_SECONDS)).defer(
+        "log"
+    )
 
 
 @dataclass(frozen=True)

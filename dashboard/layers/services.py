@@ -17,10 +17,21 @@ from similarity.gather import Gather
 from similarity.layout import Rearrangement
 from similarity.metrics import Scores
 
-NUMBERS = (
-    "cosine euclidean euclidean_norm relative_l2 sqnr_db gain max_abs mean_abs lsb_max lsb_p999 saturated order_free"
-).split()
-REQUIRED = "cosine euclidean euclidean_norm relative_l2 sqnr_db gain max_abs mean_abs".split()
+NUMBERS = [
+    "cosine",
+    "euclidean",
+    "euclidean_norm",
+    "relative_l2",
+    "sqnr_db",
+    "gain",
+    "max_abs",
+    "mean_abs",
+    "lsb_max",
+    "lsb_p999",
+    "saturated",
+    "order_free",
+]
+REQUIRED = ["cosine", "euclidean", "euclidean_norm", "relative_l2", "sqnr_db", "gain", "max_abs", "mean_abs"]
 COUNTS = ("nonfinite_reference", "nonfinite_candidate")
 
 
@@ -49,9 +60,7 @@ def request_comparison(reference: Dump, candidate: Dump, user: Any = None) -> Co
 
 def keep_scores(comparison: Comparison, compared: Compared) -> None:
     """Write one row per pair of layers and the summary; called in the transaction that ends the comparison."""
-    LayerScore.objects.bulk_create(
-        [_row(comparison, pair) for pair in compared.layers], batch_size=500
-    )
+    LayerScore.objects.bulk_create([_row(comparison, pair) for pair in compared.layers], batch_size=500)
     Comparison.objects.filter(pk=comparison.pk).update(
         summary=summarize(compared),
         unmatched={

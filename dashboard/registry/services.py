@@ -12,7 +12,15 @@ from django.db.models import Max
 from dashboard import files
 from dashboard.projects.models import Project
 from dashboard.projects.services import record, unique_slug
-from dashboard.registry.models import InputSet, Inspection, Layout, ModelVersion, Purpose, RegisteredModel, Source
+from dashboard.registry.models import (
+    InputSet,
+    Inspection,
+    Layout,
+    ModelVersion,
+    Purpose,
+    RegisteredModel,
+    Source,
+)
 
 
 class Refused(Exception):
@@ -70,7 +78,9 @@ def upload_version(
     origin = origin or Origin()
     routes = [upload.route for upload in uploads]
     if not routes or len(set(routes)) != len(routes):
-        raise Refused("recipe:invalid", "A version needs at least one source, each with a route name of its own.")
+        raise Refused(
+            "recipe:invalid", "A version needs at least one source, each with a route name of its own."
+        )
     stored = {upload.route: (clean_filename(upload.filename), _store(upload.stream)) for upload in uploads}
     with transaction.atomic():
         # two uploads of the same files at once wait here for each other
@@ -122,7 +132,9 @@ def _store(stream: files.Readable) -> files.Stored:
     try:
         return files.put(stream, limit=settings.MAX_UPLOAD_BYTES)
     except files.TooLarge as error:
-        raise Refused("model:too-large", f"The limit is {settings.MAX_UPLOAD_BYTES // 1_000_000} MB.") from error
+        raise Refused(
+            "model:too-large", f"The limit is {settings.MAX_UPLOAD_BYTES // 1_000_000} MB."
+        ) from error
     except files.StoreFull as error:
         raise Refused("system:store-full", "The site's disk is full.") from error
 

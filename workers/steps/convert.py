@@ -45,5 +45,3 @@ def fill(folder: JobFolder, conversion: Conversion) -> None:
             "recipe": conversion.recipe.settings,
         }
     )
-
-

@@ -6,97 +6,187 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('layers', '0001_initial'),
-        ('projects', '0001_initial'),
-        ('registry', '0001_initial'),
+        ("layers", "0001_initial"),
+        ("projects", "0001_initial"),
+        ("registry", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Conversion',
+            name="Conversion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=10)),
-                ('stage', models.CharField(blank=True, max_length=40)),
-                ('stage_done', models.PositiveIntegerField(default=0)),
-                ('stage_total', models.PositiveIntegerField(default=0)),
-                ('failure', models.CharField(blank=True, max_length=40)),
-                ('detail', models.TextField(blank=True)),
-                ('log', models.TextField(blank=True)),
-                ('owner', models.CharField(blank=True, max_length=120)),
-                ('attempt', models.PositiveIntegerField(default=0)),
-                ('lease_until', models.DateTimeField(editable=False, null=True)),
-                ('published_at', models.DateTimeField(editable=False, null=True)),
-                ('not_before', models.DateTimeField(editable=False, null=True)),
-                ('cancel_requested', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(editable=False, null=True)),
-                ('ended_at', models.DateTimeField(editable=False, null=True)),
-                ('sample', models.PositiveIntegerField(default=0)),
-                ('calibration', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.inputset')),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='projects.project')),
-                ('samples', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.inputset')),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='conversions', to='registry.source')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("stage", models.CharField(blank=True, max_length=40)),
+                ("stage_done", models.PositiveIntegerField(default=0)),
+                ("stage_total", models.PositiveIntegerField(default=0)),
+                ("failure", models.CharField(blank=True, max_length=40)),
+                ("detail", models.TextField(blank=True)),
+                ("log", models.TextField(blank=True)),
+                ("owner", models.CharField(blank=True, max_length=120)),
+                ("attempt", models.PositiveIntegerField(default=0)),
+                ("lease_until", models.DateTimeField(editable=False, null=True)),
+                ("published_at", models.DateTimeField(editable=False, null=True)),
+                ("not_before", models.DateTimeField(editable=False, null=True)),
+                ("cancel_requested", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(editable=False, null=True)),
+                ("ended_at", models.DateTimeField(editable=False, null=True)),
+                ("sample", models.PositiveIntegerField(default=0)),
+                (
+                    "calibration",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="registry.inputset"
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="projects.project"
+                    ),
+                ),
+                (
+                    "samples",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="registry.inputset"
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="conversions",
+                        to="registry.source",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Artifact',
+            name="Artifact",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sha256', models.CharField(db_index=True, max_length=64)),
-                ('size', models.PositiveBigIntegerField()),
-                ('inputs_sha256', models.CharField(max_length=64)),
-                ('calibration_table_sha256', models.CharField(blank=True, max_length=64)),
-                ('toolkit_version', models.CharField(max_length=80)),
-                ('platform', models.CharField(max_length=40)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('framework', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='layers.dump')),
-                ('quantized', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='layers.dump')),
-                ('conversion', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='artifact', to='conversions.conversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("sha256", models.CharField(db_index=True, max_length=64)),
+                ("size", models.PositiveBigIntegerField()),
+                ("inputs_sha256", models.CharField(max_length=64)),
+                ("calibration_table_sha256", models.CharField(blank=True, max_length=64)),
+                ("toolkit_version", models.CharField(max_length=80)),
+                ("platform", models.CharField(max_length=40)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "framework",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="layers.dump"
+                    ),
+                ),
+                (
+                    "quantized",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="layers.dump"
+                    ),
+                ),
+                (
+                    "conversion",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="artifact",
+                        to="conversions.conversion",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Recipe',
+            name="Recipe",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sha256', models.CharField(max_length=64)),
-                ('settings', models.JSONField()),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='recipes', to='projects.project')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("sha256", models.CharField(max_length=64)),
+                ("settings", models.JSONField()),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="recipes",
+                        to="projects.project",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='conversion',
-            name='recipe',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='conversions', to='conversions.recipe'),
+            model_name="conversion",
+            name="recipe",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="conversions",
+                to="conversions.recipe",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='recipe',
-            constraint=models.UniqueConstraint(fields=('project', 'sha256'), name='recipe_once_in_project'),
+            model_name="recipe",
+            constraint=models.UniqueConstraint(fields=("project", "sha256"), name="recipe_once_in_project"),
         ),
         migrations.AddIndex(
-            model_name='conversion',
-            index=models.Index(fields=['state', 'published_at'], name='conversion_to_ring'),
+            model_name="conversion",
+            index=models.Index(fields=["state", "published_at"], name="conversion_to_ring"),
         ),
         migrations.AddIndex(
-            model_name='conversion',
-            index=models.Index(fields=['state', 'lease_until'], name='conversion_unrenewed'),
+            model_name="conversion",
+            index=models.Index(fields=["state", "lease_until"], name="conversion_unrenewed"),
         ),
         migrations.AddIndex(
-            model_name='conversion',
-            index=models.Index(fields=['project', '-created_at'], name='conversion_of_project'),
+            model_name="conversion",
+            index=models.Index(fields=["project", "-created_at"], name="conversion_of_project"),
         ),
         migrations.AddConstraint(
-            model_name='conversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['queued', 'running', 'succeeded'])), fields=('source', 'recipe', 'calibration', 'samples', 'sample'), name='one_conversion_of_its_inputs'),
+            model_name="conversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["queued", "running", "succeeded"])),
+                fields=("source", "recipe", "calibration", "samples", "sample"),
+                name="one_conversion_of_its_inputs",
+            ),
         ),
     ]

@@ -5,25 +5,28 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Heartbeat',
+            name="Heartbeat",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, unique=True)),
-                ('role', models.CharField(max_length=20)),
-                ('queues', models.JSONField(default=list)),
-                ('offers', models.JSONField(default=dict)),
-                ('at', models.DateTimeField(default=django.db.models.functions.datetime.Now)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, unique=True)),
+                ("role", models.CharField(max_length=20)),
+                ("queues", models.JSONField(default=list)),
+                ("offers", models.JSONField(default=dict)),
+                ("at", models.DateTimeField(default=django.db.models.functions.datetime.Now)),
             ],
             options={
-                'indexes': [models.Index(fields=['role', 'at'], name='heartbeat_alive')],
+                "indexes": [models.Index(fields=["role", "at"], name="heartbeat_alive")],
             },
         ),
     ]

@@ -1,0 +1,70 @@
+"""Pages of jobs: the list, one job with its log and failure, cancelling."""
+
+from typing import Any
+
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from dashboard.jobs.listing import Cursor, newest, with_titles, words
+from dashboard.jobs.models import Job, State, kind_named
+from dashboard.pipeline import advance
+from dashboard.projects.access import must_change
+from dashboard.projects.services import record
+
+
+@require_safe
+def jobs(request: HttpRequest) -> HttpResponse:
+    """The jobs of the user's projects, newest first."""
+    kind = request.GET.get("kind", "") if request.GET.get("kind") in words() else ""
+    state = request.GET.get("state", "") if request.GET.get("state") in State.values else ""
+    page = newest(request.user, kind, state, Cursor.parse(request.GET.get("after", "")))
+    context = {"page": page, "kinds": words(), "states": State.values, "kind": kind, "state": state}
+    return render(request, "jobs/jobs.html", context)
+
+
+@require_safe
+def job(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
+    """A job: where it is, its log, and why it failed with what to do next."""
+    mine = _job(request.user, kind, pk)
+    if request.headers.get("HX-Request"):
+        return render(request, "jobs/_job.html", {"job": mine, "shown_log": mine.log[-20_000:]})
+    context = {
+        "job": mine,
+        "project": mine.project,
+        "shown_log": mine.log[-20_000:],
+        "may_change": mine.project.may_change(request.user),
+        "own_page": mine.get_absolute_url() if mine.get_absolute_url() != request.path else "",
+    }
+    return render(request, "jobs/job.html", context)
+
+
+@require_POST
+def cancel(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
+    """End a queued job, or ask a running one to stop."""
+    mine = _job(request.user, kind, pk)
+    must_change(mine.project, request.user)
+    with transaction.atomic():
+        if mine.cancel() and mine.has_ended:
+            advance(mine)  # a queued job ends at once, and somebody may wait for it
+        record("job.cancelled", project=mine.project, user=request.user, subject=str(mine))
+    return redirect(mine)
+
+
+@require_safe
+def log(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
+    """The whole log as plain text."""
+    mine = _job(request.user, kind, pk)
+    response = HttpResponse(mine.log, content_type="text/plain; charset=utf-8")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _job(user: Any, word: str, pk: int) -> Job:
+    kind = kind_named(word)
+    if kind is None:
+        raise Http404
+    rows = with_titles(kind.objects.visible_to(user)).select_related("project", "created_by")
+    found: Job = get_object_or_404(rows, pk=pk)
+    return found
