@@ -50,7 +50,9 @@ def test_a_dangerous_name_is_used_nowhere(name: str) -> None:
 def test_a_page_without_the_csrf_check_makes_it_later() -> None:
     """A page that changes its upload handlers must do so before the check reads the request."""
     names = {str(file): _names(tree(file)) for file in FILES}
-    assert [file for file, used in names.items() if "csrf_exempt" in used and "csrf_protect" not in used] == []
+    assert [
+        file for file, used in names.items() if "csrf_exempt" in used and "csrf_protect" not in used
+    ] == []
 
 
 def test_nothing_is_pickled() -> None:
