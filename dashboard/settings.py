@@ -169,6 +169,15 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "dashboard.api.openapi.add_errors",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "JobState": "dashboard.jobs.models.State",
+        "BoardState": "dashboard.boards.models.BoardState",
+        "Outcome": "dashboard.evaluations.models.Outcome",
+    },
 }
 
 LOG_FORMAT = env.read("LAYERWISE_LOG_FORMAT", "json")

@@ -1,0 +1,46 @@
+"""How other resources point at a job: its kind, id, state and address."""
+
+from typing import Any
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from dashboard.jobs.models import Job, State
+
+
+class FailureSerializer(serializers.Serializer[Any]):
+    """Why a job failed: the public code, and the same words as on the pages."""
+
+    code = serializers.CharField()
+    title = serializers.CharField()
+    advice = serializers.CharField()
+    blame = serializers.CharField()
+
+
+class JobLinkSerializer(serializers.Serializer[Job]):
+    """A job in short; `url` has the rest."""
+
+    kind = serializers.CharField()
+    id = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=State.choices)
+    stage = serializers.CharField()
+    failure = serializers.SerializerMethodField()
+    url = serializers.SerializerMethodField()
+
+    def get_url(self, job: Job) -> str:
+        return job_url(job)
+
+    @extend_schema_field(FailureSerializer(allow_null=True))
+    def get_failure(self, job: Job) -> dict[str, Any] | None:
+        return failure_of(job)
+
+
+def job_url(job: Job) -> str:
+    """Where the API tells everything about the job."""
+    return reverse("api-job-detail", args=[job.kind, job.pk])
+
+
+def failure_of(job: Job) -> dict[str, Any] | None:
+    """The job's failure with its title and advice."""
+    return FailureSerializer(job.why).data if job.why else None

@@ -1,0 +1,45 @@
+"""`/api/v1/sources/`: a version's files, with what the inspection found in them."""
+
+from typing import Any
+
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+
+from dashboard.api.joblinks import JobLinkSerializer
+from dashboard.api.reading import Reading
+from dashboard.downloads import download
+from dashboard.registry.models import Source, reported
+
+
+class SourceSerializer(serializers.ModelSerializer[Source]):
+    """A file of a version and its inspection; `report` is empty until the inspection has ended well."""
+
+    inspection = JobLinkSerializer(read_only=True)
+    report = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Source
+        fields = ["id", "version", "route", "filename", "sha256", "size", "inspection", "report"]
+
+    def get_report(self, source: Source) -> dict[str, Any]:
+        return reported(source)
+
+
+class Sources(Reading[Source]):
+    """Files of versions: routes to the same network."""
+
+    queryset = Source.objects.select_related("inspection").defer("inspection__log")
+    serializer_class = SourceSerializer
+    project_path = "version__model__project"
+    narrowing = {"version": ("version", int), "model": ("version__model", int), "route": ("route", str)}
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @action(detail=True, filter_backends=[])
+    def file(self, request: Request, pk: int) -> FileResponse:
+        """The file as it was uploaded."""
+        source = self.get_object()
+        return download(source.sha256, source.filename)
