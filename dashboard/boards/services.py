@@ -111,6 +111,18 @@ def set_state(board: Board, state: BoardState, reason: str = "") -> None:
     board.refresh_from_db()
 
 
+def pause(board: Board, reason: str, by: Any) -> None:
+    """Take the board out of service because somebody says so."""
+    set_state(board, BoardState.PAUSED, reason)
+    _record("board.paused", board, by)
+
+
+def resume(board: Board, by: Any) -> None:
+    """Take the board back into service, from pause or quarantine."""
+    set_state(board, BoardState.READY)
+    _record("board.resumed", board, by)
+
+
 def request_run(
     artifact: Artifact, *, board: Board | None = None, iterations: int = 20, user: Any = None
 ) -> Run:
@@ -174,6 +186,12 @@ def note_failure(board: Board, code: str, detail: str) -> None:
 def holds_board(run: Run, fence: Fence) -> bool:
     """Is this still the run's board, at this attempt?"""
     return Run.objects.filter(run._held_by(fence), pk=run.pk, holds__isnull=False).exists()
+
+
+def _record(action: str, board: Board, by: Any) -> None:
+    """A line in the audit trail of every project that uses the board."""
+    for project in board.projects.all():
+        record(action, project=project, user=by, subject=board.name)
 
 
 def _free_boards(run: Run) -> list[Board]:

@@ -76,6 +76,8 @@ def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
 
 
 def _input_settings(name: str, data: Any) -> InputSettings:
+    if len(name) > 300 or not name.isprintable():
+        raise InvalidRecipe("An input's name has at most 300 printable characters.")
     if not isinstance(data, Mapping) or set(data) - set(InputSettings.__dataclass_fields__):
         raise InvalidRecipe(f"inputs.{name} takes {', '.join(InputSettings.__dataclass_fields__)}.")
     reorder = data.get("reorder", False)

@@ -7,7 +7,8 @@ and asks for what is missing, so that calling it twice does nothing twice.
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from dashboard.boards.models import Board
@@ -18,9 +19,12 @@ from dashboard.conversions.services import keep_recipe, request_conversion
 from dashboard.evaluations.models import Evaluation, Leg
 from dashboard.evaluations.verdicts import Judged, blame, cannot_tell, judge_leg
 from dashboard.jobs.models import Job, State
+from dashboard.layers.models import Comparison
 from dashboard.layers.services import request_comparison
+from dashboard.projects.models import Project
 from dashboard.projects.services import record
-from dashboard.registry.models import InputSet, ModelVersion
+from dashboard.registry.models import InputSet, ModelVersion, reported
+from dashboard.registry.services import Refused
 
 
 @dataclass(frozen=True)
@@ -37,39 +41,73 @@ class Wanted:
 
 
 def request_evaluation(version: ModelVersion, wanted: Wanted, user: Any) -> tuple[Evaluation, bool]:
-    """Ask for numbers about every source of the version; the same idempotency key again gives the same evaluation."""
-    project = version.project
-    with transaction.atomic():
-        recipe = keep_recipe(project, wanted.recipe)
-        key = wanted.idempotency_key
-        if key and (same := Evaluation.objects.filter(project=project, idempotency_key=key).first()):
+    """Ask for numbers about every source of the version; the same idempotency key again gives the same evaluation.
+
+    Raises Refused for samples or a board of somebody else, a board of another platform, a sample that is not there.
+    """
+    _check(version, wanted)
+    project, key = version.project, wanted.idempotency_key
+    try:
+        with transaction.atomic():
+            if same := _known(project, key):
+                return same, False
+            return _request(version, wanted, user), True
+    except IntegrityError:
+        if same := _known(project, key):  # two requests with one key at once
             return same, False
-        evaluation = Evaluation.objects.create(
-            project=project,
-            version=version,
-            recipe=recipe,
-            calibration=wanted.calibration,
-            samples=wanted.samples,
-            sample=wanted.sample,
-            board=wanted.board,
-            iterations=wanted.iterations,
-            idempotency_key=key,
-            created_by=user,
+        raise
+
+
+def _known(project: Project, key: str) -> Evaluation | None:
+    return Evaluation.objects.filter(project=project, idempotency_key=key).first() if key else None
+
+
+def _check(version: ModelVersion, wanted: Wanted) -> None:
+    """Refuse what could never end well. Raises Refused."""
+    project, board, platform = version.project, wanted.board, wanted.recipe.platform
+    if {wanted.calibration.project_id, wanted.samples.project_id} != {project.pk}:
+        raise Refused("recipe:invalid", "The samples belong to another project.")
+    if board and not board.projects.filter(pk=project.pk).exists():
+        raise Refused("recipe:invalid", "The project may not use this board.")
+    if board and board.platform != platform:
+        raise Refused(
+            "recipe:invalid", f"The board's platform is {board.platform}, the recipe's is {platform}."
         )
-        for source in version.sources.all():
-            proceed(Leg.objects.create(evaluation=evaluation, source=source))
-        record("evaluation.requested", project=project, user=user, subject=str(evaluation))
-    return evaluation, True
+    count = reported(wanted.samples).get("count")
+    if isinstance(count, int) and wanted.sample >= count:
+        raise Refused("recipe:invalid", f"sample must be less than {count}, the number of samples.")
+
+
+def _request(version: ModelVersion, wanted: Wanted, user: Any) -> Evaluation:
+    project = version.project
+    evaluation = Evaluation.objects.create(
+        project=project,
+        version=version,
+        recipe=keep_recipe(project, wanted.recipe),
+        calibration=wanted.calibration,
+        samples=wanted.samples,
+        sample=wanted.sample,
+        board=wanted.board,
+        iterations=wanted.iterations,
+        idempotency_key=wanted.idempotency_key,
+        created_by=user,
+    )
+    for source in version.sources.all():
+        proceed(Leg.objects.create(evaluation=evaluation, source=source))
+    record("evaluation.requested", project=project, user=user, subject=str(evaluation))
+    return evaluation
 
 
 def cancel_evaluation(evaluation: Evaluation, user: Any) -> None:
     """Cancel what is under way; work that another evaluation also waits for goes on."""
-    for leg in evaluation.legs.filter(ended_at=None).select_related("conversion", "run"):
-        for job in leg.jobs:
-            if not job.has_ended and not _is_shared(job, leg):
-                job.cancel()
-        _finish(leg, cannot_tell("job:cancelled", "Somebody cancelled this evaluation."))
-    record("evaluation.cancelled", project=evaluation.project, user=user, subject=str(evaluation))
+    with transaction.atomic():
+        # locked like in proceed(), which would otherwise ask for the next job of a leg that is being cancelled
+        for leg in evaluation.legs.filter(ended_at=None).select_for_update():
+            for job in leg.jobs:
+                if not job.has_ended and not _is_shared(job, leg):
+                    job.cancel()
+            _finish(leg, cannot_tell("job:cancelled", "Somebody cancelled this evaluation."))
+        record("evaluation.cancelled", project=evaluation.project, user=user, subject=str(evaluation))
 
 
 def proceed(leg: Leg) -> None:
@@ -154,7 +192,14 @@ def _finish(leg: Leg, judged: Judged) -> None:
 
 
 def _is_shared(job: Job, leg: Leg) -> bool:
-    """Does a leg that has not ended, other than this one, wait for the job?"""
-    if not isinstance(job, Conversion):
-        return False
-    return job.legs.filter(ended_at=None).exclude(pk=leg.pk).exists()
+    """Does another leg that has not ended wait for the job, or did somebody ask for just this comparison?"""
+    match job:
+        case Conversion():
+            waiting = Q(conversion=job)
+        case Comparison():
+            if job.created_by_id:
+                return True
+            waiting = Q(quantization=job) | Q(on_board=job)
+        case _:
+            return False
+    return Leg.objects.filter(waiting, ended_at=None).exclude(pk=leg.pk).exists()

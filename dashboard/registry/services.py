@@ -1,5 +1,6 @@
 """Verbs of the registry: register a model, upload a version, upload an input set."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -21,6 +22,8 @@ from dashboard.registry.models import (
     RegisteredModel,
     Source,
 )
+
+ROUTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
 class Refused(Exception):
@@ -53,10 +56,12 @@ class Origin:
 
 def register_model(project: Project, name: str, user: Any, description: str = "") -> RegisteredModel:
     """The project's model of this name, made when there is none yet."""
-    existing = project.models.filter(name=name).first()
-    if existing:
-        return existing
     with transaction.atomic():
+        # two training jobs that begin at once wait here for each other
+        Project.objects.select_for_update().get(pk=project.pk)
+        existing: RegisteredModel | None = project.models.filter(name=name).first()
+        if existing:
+            return existing
         model = RegisteredModel.objects.create(
             project=project,
             name=name,
@@ -81,6 +86,8 @@ def upload_version(
         raise Refused(
             "recipe:invalid", "A version needs at least one source, each with a route name of its own."
         )
+    if odd := [route for route in routes if not ROUTE.fullmatch(route)]:
+        raise Refused("recipe:invalid", f"A route is up to 40 letters, digits, dots, dashes, not {odd[0]!r:.60}.")
     stored = {upload.route: (clean_filename(upload.filename), _store(upload.stream)) for upload in uploads}
     with transaction.atomic():
         # two uploads of the same files at once wait here for each other
