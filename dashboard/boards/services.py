@@ -14,7 +14,6 @@ from django.db.models.functions import Now
 from dashboard.boards import keys
 from dashboard.boards.models import Board, BoardState, Run, RunResult
 from dashboard.conversions.models import Artifact
-from dashboard.jobs.models import Fence
 from dashboard.layers.models import Dump
 from dashboard.projects.models import Project
 from dashboard.projects.services import record
@@ -54,6 +53,10 @@ class Measured:
     fingerprint_before: dict[str, Any] = field(default_factory=dict)
     fingerprint_after: dict[str, Any] = field(default_factory=dict)
     simulated: bool = False
+
+
+class NotHeld(Exception):
+    """The run holds its board no longer."""
 
 
 class AddressRefused(ValueError):
@@ -150,6 +153,19 @@ def claim_with_board(run: Run, owner: str) -> bool:
     return False
 
 
+def outrun(run: Run, board: Board, seen: int) -> int:
+    """The fence for this visit: beyond any that the board has seen, which a restored database may not know of.
+
+    Raises NotHeld when the run holds the board no longer: then the newer fence is somebody else's.
+    """
+    if board.fence > seen:
+        return board.fence
+    if not Board.objects.filter(pk=board.pk, run=run.pk, fence=board.fence).update(fence=seen + 1):
+        raise NotHeld(str(board))
+    board.refresh_from_db()
+    return board.fence
+
+
 def keep_result(run: Run, measured: Measured) -> RunResult:
     """Write the run's result; called in the transaction that ends the run."""
     if measured.dump:
@@ -181,11 +197,6 @@ def note_failure(board: Board, code: str, detail: str) -> None:
     board.refresh_from_db()
     if code == "board:host-key-changed" or board.failures_in_a_row >= SICK_AFTER:
         set_state(board, BoardState.UNHEALTHY, f"{code}: {detail}")
-
-
-def holds_board(run: Run, fence: Fence) -> bool:
-    """Is this still the run's board, at this attempt?"""
-    return Run.objects.filter(run._held_by(fence), pk=run.pk, holds__isnull=False).exists()
 
 
 def _record(action: str, board: Board, by: Any) -> None:

@@ -70,6 +70,7 @@ def _register(facts: dict[str, Any], project: Project, user: Any) -> None:
             host_key=str(facts["host_key"]),
             private_key=private_key,
             npu="sim",
+            work_folder=str(facts["workdir"]),
             simulated=True,
             quirks=tuple(facts.get("quirks", ())),
         ),

@@ -107,7 +107,7 @@ class LayerScore(models.Model):
     nonfinite_reference = models.PositiveBigIntegerField(default=0)
     nonfinite_candidate = models.PositiveBigIntegerField(default=0)
     flags = models.JSONField(default=dict)
-    rank = models.PositiveIntegerField(default=0)  # the most dimensions among the layer's tensors
+    input_rank = models.PositiveIntegerField(default=0)  # the most dimensions among the layer's inputs
     rearrangement = models.CharField(max_length=300, blank=True)  # a sentence
     rearrangement_name = models.CharField(max_length=80, blank=True)
     rearrangement_cosine = models.FloatField(null=True)

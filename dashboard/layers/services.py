@@ -32,6 +32,7 @@ NUMBERS = [
     "order_free",
 ]
 REQUIRED = ["cosine", "euclidean", "euclidean_norm", "relative_l2", "sqnr_db", "gain", "max_abs", "mean_abs"]
+USEFUL = (State.QUEUED, State.RUNNING, State.SUCCEEDED)
 COUNTS = ("nonfinite_reference", "nonfinite_candidate")
 
 
@@ -48,14 +49,17 @@ def store_dump(project: Project, path: Path) -> Dump:
 
 def request_comparison(reference: Dump, candidate: Dump, user: Any = None) -> Comparison:
     """The comparison of these two dumps; one that is under way or done already is not made again."""
-    comparison, _ = Comparison.objects.filter(
-        state__in=[State.QUEUED, State.RUNNING, State.SUCCEEDED]
-    ).get_or_create(
+    comparison, _ = Comparison.objects.filter(state__in=USEFUL).get_or_create(
         reference=reference,
         candidate=candidate,
         defaults={"project": candidate.project, "created_by": user},
     )
     return comparison
+
+
+def is_compared(reference: Dump, candidate: Dump) -> bool:
+    """Is the comparison of these two dumps under way or done?"""
+    return Comparison.objects.filter(state__in=USEFUL, reference=reference, candidate=candidate).exists()
 
 
 def keep_scores(comparison: Comparison, compared: Compared) -> None:
@@ -100,23 +104,24 @@ def _row(comparison: Comparison, pair: LayerComparison) -> LayerScore:
         name=pair.name[:300],
         op=pair.op[:60],
         shape=list(pair.shape),
-        rank=pair.rank,
+        input_rank=pair.input_rank,
         rearrangement=order.sentence[:300] if order else "",
         rearrangement_name=order.name[:80] if order else "",
         rearrangement_cosine=order.cosine if order else None,
         note=pair.note[:300],
-        flags=_flags(numbers, pair.candidate_is_zero),
+        flags=_flags(numbers, pair),
         **{name: numbers[name] for name in (*NUMBERS, *COUNTS)},
     )
 
 
-def _flags(numbers: dict[str, Any], candidate_is_zero: bool) -> dict[str, bool]:
+def _flags(numbers: dict[str, Any], pair: LayerComparison) -> dict[str, bool]:
     """Why a number is missing: `exact` (sqnr would be infinite), `nonfinite` values, an all-zero tensor."""
     flags = {
         "exact": numbers["exact"],
         "nonfinite": not numbers["finite"],
         "zero_reference": numbers["zero_reference"],
-        "zero_candidate": candidate_is_zero,
+        "zero_candidate": pair.candidate_is_zero,
+        "order_is_fault": pair.order_is_fault,
     }
     return {flag: True for flag, is_so in flags.items() if is_so}
 
@@ -153,8 +158,9 @@ def _pair(score: LayerScore, layers: dict[str, dict[str, Any]]) -> LayerComparis
         rearrangement=order,
         note=score.note,
         inputs=tuple(key for key in inputs if key in layers),
-        rank=score.rank,
+        input_rank=score.input_rank,
         candidate_is_zero=score.flags.get("zero_candidate", False),
+        order_is_fault=score.flags.get("order_is_fault", False),
     )
 
 

@@ -11,12 +11,12 @@ from django.conf import settings
 from dashboard import files
 from dashboard.boards import keys
 from dashboard.boards.models import Board, Run
-from dashboard.boards.services import Measured, keep_result, note_failure
+from dashboard.boards.services import Measured, NotHeld, keep_result, note_failure, outrun
 from dashboard.conversions.models import Artifact
 from dashboard.layers.models import Dump
 from dashboard.layers.services import store_dump
 from similarity.dumpfile import DamagedFile
-from workers.errors import JobError, Temporary
+from workers.errors import JobError, LeaseLost, Temporary
 from workers.lease import Lease
 from workers.lifecycle import Keep
 from workers.link.results import RunResult
@@ -50,16 +50,25 @@ def measure(run: Run, board: Board, folder: Path, lease: Lease) -> Measured:
     target = SshTarget(board.address, board.port, board.username, board.host_key)
     with connect(target, private_key(board)) as link:
         session = BoardSession(link, board.work_folder or WORK_FOLDER)
+        seen = session.hello().fence
+        lease.check()
         result = session.run(
             job_of(run, board),
             files_of(run.artifact),
             folder,
             deadline_s=settings.RUN_SECONDS,
-            fence=board.fence,
+            fence=fence_beyond(run, board, seen),
             on_event=listen,
         )
     lease.stage("storing")
     return measured_from(run, board, result)
+
+
+def fence_beyond(run: Run, board: Board, seen: int) -> int:
+    try:
+        return outrun(run, board, seen)
+    except NotHeld as error:
+        raise LeaseLost from error
 
 
 def measured_from(run: Run, board: Board, result: RunResult) -> Measured:

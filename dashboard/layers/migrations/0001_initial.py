@@ -84,7 +84,7 @@ class Migration(migrations.Migration):
                 ('nonfinite_reference', models.PositiveBigIntegerField(default=0)),
                 ('nonfinite_candidate', models.PositiveBigIntegerField(default=0)),
                 ('flags', models.JSONField(default=dict)),
-                ('rank', models.PositiveIntegerField(default=0)),
+                ('input_rank', models.PositiveIntegerField(default=0)),
                 ('rearrangement', models.CharField(blank=True, max_length=300)),
                 ('rearrangement_name', models.CharField(blank=True, max_length=80)),
                 ('rearrangement_cosine', models.FloatField(null=True)),
