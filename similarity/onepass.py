@@ -63,31 +63,45 @@ class Ends:
         return low + (0 if self.high is None else int(np.count_nonzero(values >= self.high)))
 
 
+@dataclass(frozen=True)
+class Work:
+    """Two flat tensors of equal size to be summed; `careful` does all of it in float64, more slowly."""
+
+    a: StoredTensor
+    b: StoredTensor
+    ends: Ends
+    careful: bool = False
+
+
 class _Pass:
     """One thread's working space and sums; nothing is allocated while it runs."""
 
-    def __init__(self, ends: Ends, length: int, row: int) -> None:
+    def __init__(self, work: Work, length: int, row: int) -> None:
         self.sums = Sums()
         self.row = row
-        self._ends = ends
+        self._ends = work.ends
+        self._careful = work.careful
         self._difference: Floats = np.empty(length, np.float32)
         self._ones: Floats = np.ones((1, row), np.float32)
         self._products: Floats = np.empty((4, length // row), np.float32)
 
     def add(self, x: Floats, y: Floats) -> None:
         """Add one block, a whole number of rows."""
-        difference = self._difference[: len(x)]
-        products = self._products[:, : len(x) // self.row]
-        aa, bb, dd, absolute = self._multiply(x, y, difference, products)
-        if math.isfinite(aa + bb + dd) and aa > SMALL_SQUARES and bb > SMALL_SQUARES:
-            # For norms of like size 2 a.b = a.a + b.b - |a-b|^2 is as good as the product, and already paid
-            # for.
-            ab = (aa + bb - dd) / 2 if 1 / 16 < aa / bb < 16 else self._product(x, y)
-            self._gather(aa, bb, ab, dd, absolute, float(np.maximum.reduce(difference)))
-        else:
+        if self._careful or not self._add_quickly(x, y):
             self._add_carefully(x, y)
         if self._ends.are_known:
             self.sums.at_ends += self._ends.count(y)
+
+    def _add_quickly(self, x: Floats, y: Floats) -> bool:
+        """Add one block in float32; false, with nothing added, when float32 cannot hold its squares."""
+        difference = self._difference[: len(x)]
+        aa, bb, dd, absolute = self._multiply(x, y, difference, self._products[:, : len(x) // self.row])
+        if not math.isfinite(aa + bb + dd) or aa < SMALL_SQUARES or bb < SMALL_SQUARES:
+            return False
+        # For norms of like size 2 a.b = a.a + b.b - |a-b|^2 is as good as the product, and already paid for.
+        ab = (aa + bb - dd) / 2 if 1 / 16 < aa / bb < 16 else self._product(x, y)
+        self._gather(aa, bb, ab, dd, absolute, float(np.maximum.reduce(difference)))
+        return True
 
     def _multiply(
         self, x: Floats, y: Floats, difference: Floats, products: Floats
@@ -131,40 +145,40 @@ class _Pass:
         )
 
 
-def sum_all(a: StoredTensor, b: StoredTensor, ends: Ends, threads: int | None) -> Sums:
-    """Sums over two flat tensors of equal size, shared among `threads` (None: what the machine offers)."""
+def sum_all(work: Work, threads: int | None = None) -> Sums:
+    """All sums of `work`, shared among `threads` (None: what the machine offers)."""
     available = threads or min(MOST_THREADS, len(os.sched_getaffinity(0)))
-    blocks = -(-a.size // BLOCK)
+    size = work.a.size
+    blocks = -(-size // BLOCK)
     workers = max(1, min(available, blocks // BLOCKS_PER_THREAD))
     if workers == 1:
-        return _sum_range(a, b, ends, 0, a.size)
+        return _sum_range(work, 0, size)
     share = -(-blocks // workers) * BLOCK
     total = Sums()
     with ThreadPoolExecutor(workers) as pool:
-        starts = range(0, a.size, share)
-        jobs = [pool.submit(_sum_range, a, b, ends, start, min(a.size, start + share)) for start in starts]
-        for job in jobs:
-            total.add(job.result())
+        starts = range(0, size, share)
+        for sums in pool.map(lambda start: _sum_range(work, start, min(size, start + share)), starts):
+            total.add(sums)
     return total
 
 
-def _sum_range(a: StoredTensor, b: StoredTensor, ends: Ends, start: int, stop: int) -> Sums:
+def _sum_range(work: Work, start: int, stop: int) -> Sums:
     whole = stop - (stop - start) % ROW
     total = Sums()
     # Overflow and NaN are looked for in the sums; NumPy's warnings about them would say nothing new.
     with np.errstate(all="ignore"):
         for first, last, row in ((start, whole, ROW), (whole, stop, stop - whole)):
             if first < last:
-                part = _Pass(ends, min(BLOCK, last - first), row)
-                _run(part, a, b, first, last)
-                total.add(part.sums)
+                total.add(_sum_rows(work, first, last, row))
     return total
 
 
-def _run(part: _Pass, a: StoredTensor, b: StoredTensor, start: int, stop: int) -> None:
+def _sum_rows(work: Work, start: int, stop: int, row: int) -> Sums:
     length = min(BLOCK, stop - start)
     buffer_a: Floats = np.empty(length, np.float32)
     buffer_b: Floats = np.empty(length, np.float32)
+    part = _Pass(work, length, row)
     for first in range(start, stop, BLOCK):
         last = min(stop, first + BLOCK)
-        part.add(a.block(first, last, buffer_a), b.block(first, last, buffer_b))
+        part.add(work.a.block(first, last, buffer_a), work.b.block(first, last, buffer_b))
+    return part.sums
