@@ -87,7 +87,7 @@ def worker(environment: dict[str, str], sites: list[str], processes: int) -> Ser
         ),
     ]
     return Service(
-        "worker", program, {**environment, "REMAP_SIGTERM": "SIGQUIT"}, is_ready=_says("ready."), grace_s=10
+        "worker", program, {**environment, "REMAP_SIGTERM": "SIGQUIT"}, is_ready=_says("[queues]"), grace_s=10
     )
 
 

@@ -43,6 +43,7 @@ class Supervisor:
         self._lock = lock
         self._stop_asked = False
         self._old_handlers: dict[signal.Signals, _Handler] = {}
+        self._groups: list[list[Running]] = []
         self._tasks: list[Running] = []
         self._not_ours: set[int] = set()
         self._next_burial = 0.0
@@ -68,6 +69,7 @@ class Supervisor:
             Running(service, LogFile(self._log_folder, service.name), self._lock) for service in services
         ]
         self.services.extend(started)
+        self._groups.append(started)
         for running in started:
             running.start()
         since = said = time.monotonic()
@@ -105,14 +107,14 @@ class Supervisor:
                 self._tick()
             return status
         finally:
-            self._end(task)
+            self._end([task])
             self._tasks.remove(task)
 
     def stop(self) -> None:
-        """End every service, the last started first; another stop signal meanwhile kills without waiting."""
+        """End every service, what was started last first; another stop signal meanwhile kills without waiting."""
         self._stop_asked = False
-        for running in reversed(self.services):
-            self._end(running)
+        while self._groups:
+            self._end(self._groups.pop())
         self.services.clear()
         self._bury_orphans()
 
@@ -157,16 +159,17 @@ class Supervisor:
             limit = running.service.ready_s
             raise StartFailed(f"{name} was not ready after {limit:g} s.\n{running.log.last_lines()}")
 
-    def _end(self, running: Running) -> None:
-        """Ask a service's keeper to end it, press harder with time, and return when all of it has gone."""
-        running.send(signal.SIGTERM)
+    def _end(self, group: list[Running]) -> None:
+        """Ask the keepers of a group to end it, press harder with time, and return when all of it has gone."""
+        for running in group:
+            running.send(signal.SIGTERM)
         asked = time.monotonic()
-        while running.status() is None and running.is_started:
-            waited = time.monotonic() - asked
-            if waited > running.service.grace_s + KEEPER_GRACE_S:
-                running.send(signal.SIGKILL)
-            elif self._stop_asked:
-                running.send(signal.SIGQUIT)
+        while left := [running for running in group if running.is_started and running.status() is None]:
+            for running in left:
+                if time.monotonic() - asked > running.service.grace_s + KEEPER_GRACE_S:
+                    running.send(signal.SIGKILL)
+                elif self._stop_asked:
+                    running.send(signal.SIGQUIT)
             time.sleep(TICK_S)
 
     def _bury_orphans(self) -> None:
