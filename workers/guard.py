@@ -115,14 +115,16 @@ def limit(settings: dict[str, Any]) -> None:
     bounds = {
         resource.RLIMIT_AS: 2 * settings["memory_mb"] * mega + 2048 * mega,
         resource.RLIMIT_FSIZE: settings["file_mb"] * mega,
-        resource.RLIMIT_CPU: settings["cpu_seconds"],
+        resource.RLIMIT_CPU: settings["cpu_seconds"] + 1,
         resource.RLIMIT_NOFILE: 1024,
         resource.RLIMIT_CORE: 0,
     }
     for which, value in bounds.items():
         _, hard = resource.getrlimit(which)
         allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(which, (allowed, allowed))
+        # Above the soft limit on time comes a signal that has a name; the hard one, a second later, is plain SIGKILL.
+        soft = max(allowed - 1, 1) if which == resource.RLIMIT_CPU else allowed
+        resource.setrlimit(which, (soft, allowed))
     os.nice(5)
     with contextlib.suppress(OSError):
         # When the machine runs dry, this goes before Redis or the site.

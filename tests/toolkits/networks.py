@@ -50,7 +50,12 @@ def network(
     )
     opsets = [helper.make_opsetid("", opset)]
     opsets += [helper.make_opsetid(domain, version) for domain, version in (domains or {}).items()]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=ir_version, functions=list(functions))
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=ir_version, functions=list(functions))
+    inferred = onnx.shape_inference.infer_shapes(model)
+    for value, known in zip(model.graph.output, inferred.graph.output, strict=True):
+        value.CopyFrom(known)
+        value.type.tensor_type.shape.SetInParent()  # The checker wants one even where nobody can know it.
+    return model
 
 
 def conv_relu_net() -> onnx.ModelProto:
@@ -73,7 +78,9 @@ def conv_relu_net() -> onnx.ModelProto:
     return network(nodes, inputs={"x": (1, 3, 8, 8)}, outputs=["y"], initializers=initializers)
 
 
-def one_op(operator: str, shape: Sequence[int | str] = (1, 4), opset: int = 13, **attributes: Any) -> onnx.ModelProto:
+def one_op(
+    operator: str, shape: Sequence[int | str] = (1, 4), opset: int = 13, **attributes: Any
+) -> onnx.ModelProto:
     node = helper.make_node(operator, ["x"], ["y"], operator, **attributes)
     return network([node], inputs={"x": shape}, outputs=["y"], opset=opset)
 
@@ -86,7 +93,10 @@ def samples_file(path: Path, samples: Sequence[dict[str, np.ndarray]]) -> Path:
 
 def random_samples(shapes: dict[str, Sequence[int]], count: int = 2) -> list[dict[str, np.ndarray]]:
     rng = np.random.default_rng(7)
-    return [{name: rng.normal(0, 1, shape).astype(np.float32) for name, shape in shapes.items()} for _ in range(count)]
+    return [
+        {name: rng.normal(0, 1, shape).astype(np.float32) for name, shape in shapes.items()}
+        for _ in range(count)
+    ]
 
 
 def convert(

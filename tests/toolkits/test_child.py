@@ -42,7 +42,7 @@ class Outcome:
 
 
 def pids() -> list[int]:
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
 
 
 def command_line(pid: int) -> bytes:
@@ -138,7 +138,11 @@ def test_an_exception_of_a_callback_ends_the_child_and_passes_on(outcome):
 
 
 def test_a_gigabyte_of_log_is_cut(outcome):
-    code = "import sys\nblock = b'a line of log text\\n' * 52429\nfor i in range(1024):\n    sys.stdout.buffer.write(block)"
+    code = """
+import sys
+for i in range(1024):
+    sys.stdout.buffer.write(b"a line of log text\n" * 52429)
+"""
     outcome.run(code, seconds=60)
     assert LOG_BYTES < sum(len(line) + 1 for line in outcome.log) + 100 < LOG_BYTES + 1000
 

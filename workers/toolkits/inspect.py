@@ -88,7 +88,7 @@ def inspect_model(
             "inspect_model_job", folder, limits=INSPECTION, on_event=on_event, should_stop=should_stop
         )
     except JobError as error:
-        raise _as_model_error(error) from error
+        raise as_model_error(error) from error
     try:
         return ModelFacts(
             inputs=_tensors(result["inputs"]),
@@ -106,7 +106,7 @@ def inspect_model(
         raise JobError("toolkit:bad-result", f"The inspection's result is odd: {error!r}") from error
 
 
-def _as_model_error(error: JobError) -> JobError:
+def as_model_error(error: JobError) -> JobError:
     """An inspection that dies of its limits says something about the model, not about a toolkit."""
     if error.code in ("toolkit:timed-out", "toolkit:out-of-memory", "toolkit:crashed", "toolkit:disk-full"):
         return JobError("model:too-complex", error.detail)
@@ -140,7 +140,7 @@ def inspect_samples(
             "inspect_samples_job", folder, limits=INSPECTION, on_event=on_event, should_stop=should_stop
         )
     except JobError as error:
-        raise _as_data_error(error) from error
+        raise as_data_error(error) from error
     try:
         facts = SampleFacts(
             file=folder.file(result["samples"]),
@@ -154,7 +154,8 @@ def inspect_samples(
     return facts
 
 
-def _as_data_error(error: JobError) -> JobError:
+def as_data_error(error: JobError) -> JobError:
+    """As as_model_error, for input sets."""
     if error.code in ("toolkit:timed-out", "toolkit:out-of-memory", "toolkit:disk-full"):
         return JobError("data:too-large", error.detail)
     if error.code in ("toolkit:failed", "toolkit:crashed"):

@@ -21,11 +21,11 @@ from workers.toolkits.onnxjob.quantize import Quantization, Quantized
 Layout = Literal["NCHW", "NHWC", ""]
 FOLDED_INTO_PRODUCER = ("Relu", "Clip", "BatchNormalization")
 CHANNELS_FIRST = frozenset(
-    "Conv ConvTranspose MaxPool AveragePool GlobalAveragePool GlobalMaxPool BatchNormalization "
-    "InstanceNormalization DepthToSpace SpaceToDepth LRN".split()  # noqa: SIM905
+    "Conv ConvTranspose MaxPool AveragePool GlobalAveragePool GlobalMaxPool BatchNormalization "  # noqa: SIM905
+    "InstanceNormalization DepthToSpace SpaceToDepth LRN".split()
 )
 REARRANGING = frozenset(
-    "Reshape Flatten Squeeze Unsqueeze Expand Tile Gather".split()  # noqa: SIM905
+    ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Expand", "Tile", "Gather"),
 )
 BUILD_NUMBER = re.compile(r"(_output)?([_:]\d+)+$")
 

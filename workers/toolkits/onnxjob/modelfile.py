@@ -32,9 +32,13 @@ def read_model(path: Path, uploaded_name: str = "") -> onnx.ModelProto:
         raise Refused(*_not_onnx(data, str(error))) from error
     if not model.ir_version or not model.HasField("graph"):
         raise Refused(*_not_onnx(data, "it holds no graph."))
-    refuse_external_data(model)
-    refuse_explosive_functions(model)
-    refuse_unknown_operators(model)
+    try:
+        refuse_external_data(model)
+        refuse_explosive_functions(model)
+        refuse_unknown_operators(model)
+    except (TypeError, UnicodeDecodeError) as error:
+        # protobuf hands out bytes where a name is not UTF-8.
+        raise Refused("model:not-onnx", f"A name in it is not text: {error}"[:500]) from error
     check(model)
     return model
 

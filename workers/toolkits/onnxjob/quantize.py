@@ -25,11 +25,11 @@ from workers.toolkits.onnxjob.ranges import Range
 # steep for 256 steps (Exp, Log, Pow, Sqrt), anything with control flow, recurrent layers, and what ONNX
 # Runtime calls its own.
 QUANTIZABLE = frozenset(
-    "Conv ConvTranspose Gemm MatMul Add Sub Mul Div Neg Abs Max Min Relu LeakyRelu PRelu Clip Elu "
+    "Conv ConvTranspose Gemm MatMul Add Sub Mul Div Neg Abs Max Min Relu LeakyRelu PRelu Clip Elu "  # noqa: SIM905
     "Selu Sigmoid Tanh HardSigmoid HardSwish Mish Gelu Softplus Softmax BatchNormalization "
     "InstanceNormalization LayerNormalization Reshape Flatten Transpose Squeeze Unsqueeze "
     "DepthToSpace SpaceToDepth Slice Split Concat Pad Gather Tile Expand Identity Resize MaxPool "
-    "AveragePool GlobalAveragePool GlobalMaxPool ReduceMean ReduceSum ReduceMax ReduceMin".split()  # noqa: SIM905
+    "AveragePool GlobalAveragePool GlobalMaxPool ReduceMean ReduceSum ReduceMax ReduceMin".split()
 )
 
 
@@ -69,10 +69,15 @@ def quantize(
     if optimization_level > 0:
         fold_batch_norms(model)
     _declare_types(model, observed)
-    names = [node.name for node in model.graph.node if _is_quantizable(node, model.graph, observed, ranges)]
+    untouchable = captured_names(model.graph) | _passed_through(model.graph)
+    names = [n.name for n in model.graph.node if _is_quantizable(n, untouchable, observed, ranges)]
     if not names:
         return Quantized(model, {})
-    quantizer = _run_quantizer(model, names, ranges, keep_activations=optimization_level == 0)
+    chosen = set(names)
+    inputs = dict.fromkeys(
+        name for node in model.graph.node if node.name in chosen for name in node.input if name in observed
+    )
+    quantizer = _run_quantizer(model, names, list(inputs), ranges, keep_activations=optimization_level == 0)
     result: onnx.ModelProto = quantizer.model.model
     _forget(result)
     return Quantized(result, _quantizations(quantizer, result, observed))
@@ -98,7 +103,7 @@ def _declare_types(model: onnx.ModelProto, observed: Mapping[str, Observed]) -> 
 
 def _is_quantizable(
     node: onnx.NodeProto,
-    graph: onnx.GraphProto,
+    untouchable: set[str],
     observed: Mapping[str, Observed],
     ranges: Mapping[str, Range],
 ) -> bool:
@@ -106,17 +111,26 @@ def _is_quantizable(
     inner graphs."""
     if node.op_type not in QUANTIZABLE or node.domain not in ("", "ai.onnx"):
         return False
-    captured = captured_names(graph)
     flowing = [name for name in (*node.input, *node.output) if name in observed]
     return (
         any(name in observed for name in node.output)
         and all(observed[name].type == "tensor(float)" and name in ranges for name in flowing)
-        and not captured.intersection(flowing)
+        and not untouchable.intersection(flowing)
     )
 
 
+def _passed_through(graph: onnx.GraphProto) -> set[str]:
+    """Inputs that are outputs as well: the quantizer would make their name twice."""
+    return {value.name for value in graph.input} & {value.name for value in graph.output}
+
+
 def _run_quantizer(
-    model: onnx.ModelProto, names: list[str], ranges: Mapping[str, Range], *, keep_activations: bool
+    model: onnx.ModelProto,
+    names: list[str],
+    inputs: list[str],
+    ranges: Mapping[str, Range],
+    *,
+    keep_activations: bool,
 ) -> QDQQuantizer:
     bounds = {
         name: (np.array(low, np.float32), np.array(high, np.float32)) for name, (low, high) in ranges.items()
@@ -135,8 +149,12 @@ def _run_quantizer(
             names,
             [],
             sorted(QUANTIZABLE),
-            {"QDQKeepRemovableActivations": keep_activations},
+            {"QDQKeepRemovableActivations": keep_activations, "ForceQuantizeNoInputCheck": True},
         )
+        # An NPU's tensors are all in 8 bits. Without this, what merely passes values on (Relu, Reshape) stays float
+        # behind the graph's input and behind float operators.
+        for name in inputs:
+            quantizer.quantize_activation_tensor(name)
         quantizer.quantize_model()
     except Exception as error:
         raise Refused("toolkit:failed", f"Quantization failed: {type(error).__name__}: {error}") from error

@@ -13,7 +13,7 @@ from similarity.tensorfile import DamagedFile, TensorFile
 from workers.toolkits.onnxjob.graph import Input
 from workers.toolkits.onnxjob.jobside import Refused
 
-CHANNELS = (1, 3, 4)
+CHANNELS = (1, 3)
 Array = NDArray[Any]
 
 
@@ -94,33 +94,50 @@ def _by_sample(file: TensorFile) -> list[dict[str, str]]:
     return [samples[number] for number in sorted(samples)]
 
 
-def channel_axis(shape: Sequence[int]) -> int:
-    """Where a tensor with a batch axis first has its channels: 1 as in ONNX, or the last when only that
-    looks like channels."""
-    return len(shape) - 1 if shape[-1] in CHANNELS and shape[1] not in CHANNELS else 1
+def looks_like(shape: Sequence[int]) -> str:
+    """NCHW or NHWC when only one place looks like the channels of a picture; "" when that does not tell."""
+    first, last = shape[1] in CHANNELS, shape[-1] in CHANNELS
+    return "" if first == last else "NCHW" if first else "NHWC"
 
 
 def arrange(value: Array, wanted: Input, layout: str, index: int) -> tuple[Array, int]:
-    """`value` in the graph's axis order and the channel axis there. Refused data:wrong-layout when another
-    declared layout would fit."""
+    """`value` in the graph's axis order, and the channel axis there.
+
+    Samples are transposed when their declared layout is not the graph's. Raises Refused data:wrong-layout when
+    another declaration would fit, data:wrong-shape when none would.
+    """
     target = wanted.shape
     batched = value[None] if value.ndim == len(target) - 1 and target[0] == 1 else value
-    if len(target) < 3 or batched.ndim != len(target):
+    last = len(target) - 1
+    if last < 2 or batched.ndim != len(target):
         if batched.shape == target:
-            return batched, min(1, len(target) - 1)
+            return batched, min(1, max(last, 0))
         raise _wrong_shape(value, wanted, index)
-    axis = channel_axis(target)
-    given = {"NHWC": len(target) - 1, "NCHW": 1}.get(layout, axis)
-    moved = np.moveaxis(batched, given, axis)
-    if moved.shape == target:
-        return moved, axis
-    if any(np.moveaxis(batched, a, b).shape == target for a, b in ((1, -1), (-1, 1), (0, 0))):
-        raise Refused(
-            "data:wrong-layout",
-            f"Sample {index} has shape {list(value.shape)} and is declared {layout or 'as it is'}; "
-            f"input {wanted.name!r} takes {list(target)}.",
-        )
-    raise _wrong_shape(value, wanted, index)
+    orders = {
+        "as it is": batched,
+        "first to last": np.moveaxis(batched, 1, -1),
+        "last to first": np.moveaxis(batched, -1, 1),
+    }
+    fitting = [name for name, order in orders.items() if order.shape == target]
+    for name, axis in _allowed(layout, looks_like(target), last):
+        if name in fitting:
+            return orders[name], axis
+    raise _wrong_layout(value, wanted, layout, index) if fitting else _wrong_shape(value, wanted, index)
+
+
+def _allowed(layout: str, graph: str, last: int) -> list[tuple[str, int]]:
+    """Which orders a declared layout allows, the likeliest first, each with the channel axis that it leads to."""
+    if layout == "NCHW":
+        return [("as it is", 1), ("first to last", last)]
+    if layout == "NHWC":
+        same, turned = ("as it is", last), ("last to first", 1)
+        return {"NHWC": [same, turned], "NCHW": [turned]}.get(graph, [turned, same])
+    return [("as it is", last if graph == "NHWC" else 1)]
+
+
+def _wrong_layout(value: Array, wanted: Input, layout: str, index: int) -> Refused:
+    text = f"Sample {index} has shape {list(value.shape)} and is declared {layout or 'as it is'}; "
+    return Refused("data:wrong-layout", text + f"input {wanted.name!r} takes {list(wanted.shape)}.")
 
 
 def _wrong_shape(value: Array, wanted: Input, index: int) -> Refused:
