@@ -1,6 +1,6 @@
 """Lists of jobs of all kinds: newest first, one indexed query a kind, read on by a cursor."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -90,6 +90,6 @@ def _of_kind(kind: type[Job], user: Any, state: str, after: Cursor | None) -> Jo
     return rows.order_by("-created_at", "-pk")
 
 
-def words() -> Iterable[str]:
+def words() -> list[str]:
     """The kinds' words, for the filter."""
     return [kind.kind for kind in kinds()]

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.jobs.listing import Cursor, newest, with_titles, words
-from dashboard.jobs.models import Job, State, kind_named
+from dashboard.jobs.models import State, kind_named
 from dashboard.pipeline import advance
 from dashboard.projects.access import must_change
 from dashboard.projects.services import record
@@ -17,7 +17,7 @@ from dashboard.projects.services import record
 @require_safe
 def jobs(request: HttpRequest) -> HttpResponse:
     """The jobs of the user's projects, newest first."""
-    kind = request.GET.get("kind", "") if request.GET.get("kind") in words() else ""
+    kind = request.GET.get("kind", "") if request.GET.get("kind", "") in words() else ""
     state = request.GET.get("state", "") if request.GET.get("state") in State.values else ""
     page = newest(request.user, kind, state, Cursor.parse(request.GET.get("after", "")))
     context = {"page": page, "kinds": words(), "states": State.values, "kind": kind, "state": state}
@@ -61,10 +61,10 @@ def log(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
     return response
 
 
-def _job(user: Any, word: str, pk: int) -> Job:
+def _job(user: Any, word: str, pk: int) -> Any:
+    """The job of this kind and number. Any: only the concrete kinds have a page. Raises Http404."""
     kind = kind_named(word)
     if kind is None:
         raise Http404
     rows = with_titles(kind.objects.visible_to(user)).select_related("project", "created_by")
-    found: Job = get_object_or_404(rows, pk=pk)
-    return found
+    return get_object_or_404(rows, pk=pk)

@@ -1,0 +1,154 @@
+"""The form that asks for an evaluation: recipe, samples, board."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from dashboard.boards.models import Board
+from dashboard.conversions.recipe import (
+    ALGORITHMS,
+    DTYPES,
+    PLATFORMS,
+    TOOLKITS,
+    InvalidRecipe,
+    RecipeSettings,
+)
+from dashboard.evaluations.services import Wanted
+from dashboard.pageform import PageForm
+from dashboard.registry.models import InputSet, ModelVersion, Purpose, reported
+
+MOST_INPUTS = 16
+
+
+def _choices(words: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(word, word) for word in words]
+
+
+class EvaluationForm(PageForm):
+    """Everything an evaluation depends on; the inputs' fields come from the version's inspection."""
+
+    toolkit = forms.ChoiceField(choices=_choices(TOOLKITS))
+    platform = forms.ChoiceField(choices=_choices(PLATFORMS))
+    dtype = forms.ChoiceField(choices=_choices(DTYPES), label="Data type")
+    algorithm = forms.ChoiceField(choices=_choices(ALGORITHMS))
+    optimization_level = forms.TypedChoiceField(
+        choices=[(level, str(level)) for level in (3, 2, 1, 0)], coerce=int, initial=3
+    )
+    calibration = forms.ModelChoiceField(InputSet.objects.none(), label="Calibration set")
+    samples = forms.ModelChoiceField(InputSet.objects.none(), label="Evaluation set")
+    sample = forms.IntegerField(min_value=0, initial=0, label="Sample", help_text="number in the set, from 0")
+    board = forms.ModelChoiceField(Board.objects.none(), required=False, empty_label="any suitable board")
+    iterations = forms.IntegerField(min_value=1, max_value=1000, initial=20)
+    key = forms.CharField(widget=forms.HiddenInput, max_length=100, required=False)
+
+    def __init__(self, version: ModelVersion, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.version = version
+        self.inputs = _inputs(version)
+        sets = version.project.input_sets.select_related("inspection").defer("inspection__log")
+        self._choose("calibration", sets.filter(purpose=Purpose.CALIBRATION))
+        self._choose("samples", sets.filter(purpose=Purpose.EVALUATION))
+        self._choose("board", version.project.boards.defer("private_key"))
+        # one form asks once: pressing the button twice gives the same evaluation
+        self.fields["key"].initial = f"page-{secrets.token_hex(12)}"
+        for number, found in enumerate(self.inputs):
+            self._add_input(number, found)
+        self.dress()
+
+    def recipe_fields(self) -> Iterator[forms.BoundField]:
+        return (self[name] for name in ("toolkit", "platform", "dtype", "algorithm", "optimization_level"))
+
+    def measure_fields(self) -> Iterator[forms.BoundField]:
+        return (self[name] for name in ("calibration", "samples", "sample", "board", "iterations"))
+
+    def input_rows(self) -> Iterator[tuple[Mapping[str, Any], list[forms.BoundField]]]:
+        """Each input as inspected, with its fields."""
+        for number, found in enumerate(self.inputs):
+            yield found, [self[f"{part}_{number}"] for part in ("shape", "mean", "std", "reorder")]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        samples = cleaned.get("samples")
+        count = reported(samples).get("count") if samples else None
+        if count and cleaned.get("sample", 0) >= count:
+            self.add_error("sample", f"The set holds {count} samples, numbered from 0.")
+        if not self.errors:
+            try:
+                cleaned["recipe"] = RecipeSettings.from_dict(self._recipe(cleaned))
+            except InvalidRecipe as error:
+                raise ValidationError(str(error)) from error
+        return cleaned
+
+    def wanted(self) -> Wanted:
+        """What was asked for, once the form is valid."""
+        data = self.cleaned_data
+        return Wanted(
+            recipe=data["recipe"],
+            calibration=data["calibration"],
+            samples=data["samples"],
+            sample=data["sample"],
+            board=data["board"],
+            iterations=data["iterations"],
+            idempotency_key=data["key"],
+        )
+
+    def _choose(self, name: str, rows: Any) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = rows
+        if field.required:
+            field.initial = rows.first()
+
+    def _add_input(self, number: int, found: Mapping[str, Any]) -> None:
+        shape = ", ".join(str(size) for size in found.get("shape") or [])
+        fixed = all(isinstance(size, int) for size in found.get("shape") or [])
+        self.fields[f"shape_{number}"] = forms.CharField(
+            required=False,
+            max_length=200,
+            label="Shape",
+            help_text="empty: the model's own" if fixed else "the model leaves sizes open: name all of them",
+            widget=forms.TextInput(attrs={"placeholder": shape}),
+        )
+        self.fields[f"mean_{number}"] = forms.CharField(initial="0", max_length=2000, label="Mean")
+        self.fields[f"std_{number}"] = forms.CharField(initial="1", max_length=2000, label="Std")
+        self.fields[f"reorder_{number}"] = forms.BooleanField(
+            required=False, label="Reorder channels (RGB ↔ BGR)"
+        )
+
+    def _recipe(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
+        names = ("toolkit", "platform", "dtype", "algorithm", "optimization_level")
+        inputs = {
+            str(found.get("name", "")): {
+                "shape": _numbers(cleaned[f"shape_{number}"], int, "Shape") or None,
+                "mean": _numbers(cleaned[f"mean_{number}"], float, "Mean"),
+                "std": _numbers(cleaned[f"std_{number}"], float, "Std"),
+                "reorder": cleaned[f"reorder_{number}"],
+            }
+            for number, found in enumerate(self.inputs)
+        }
+        told = {name: settings for name, settings in inputs.items() if settings != _PLAIN}
+        return {**{name: cleaned[name] for name in names}, "inputs": told}
+
+
+# an input that is fed as it is needs no line in the recipe: the same work has the same hash
+_PLAIN: dict[str, Any] = {"shape": None, "mean": [0.0], "std": [1.0], "reorder": False}
+
+
+def _numbers(text: str, kind: type[int] | type[float], label: str) -> list[int | float]:
+    """A list of numbers separated by commas or spaces. Raises ValidationError."""
+    try:
+        return [kind(word) for word in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise ValidationError(f"{label} must be numbers separated by commas.") from error
+
+
+def _inputs(version: ModelVersion) -> list[Mapping[str, Any]]:
+    """The inputs of all routes by name; routes of one network have the same."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for source in version.sources.select_related("inspection").defer("inspection__log"):
+        for one in reported(source).get("inputs", []):
+            found.setdefault(str(one.get("name", "")), one)
+    return list(found.values())[:MOST_INPUTS]
