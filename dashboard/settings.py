@@ -180,6 +180,7 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+METRICS_TOKEN = env.read("LAYERWISE_METRICS_TOKEN", "")
 LOG_FORMAT = env.read("LAYERWISE_LOG_FORMAT", "json")
 LOG_LEVEL = env.read("LAYERWISE_LOG_LEVEL", "INFO")
 LOGGING_CONFIG = "dashboard.operations.logs.configure"

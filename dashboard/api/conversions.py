@@ -11,7 +11,7 @@ from dashboard.conversions.models import Conversion
 class ConversionSerializer(JobSerializer):
     """A conversion: what goes in, where it is, and the artifact that came out."""
 
-    source = serializers.IntegerField(source="source_id")
+    source = serializers.IntegerField(source="source_id")  # type: ignore[assignment]  # a field of that name
     recipe = serializers.IntegerField(source="recipe_id")
     calibration = serializers.IntegerField(source="calibration_id")
     samples = serializers.IntegerField(source="samples_id")

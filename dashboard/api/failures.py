@@ -18,5 +18,5 @@ class Failures(GenericAPIView):  # type: ignore[type-arg]  # a list without rows
     @extend_schema(responses=FailureSerializer(many=True), operation_id="failures_list")
     def get(self, request: Request) -> Response:
         """Codes with title, advice and whose fault it is."""
-        page = self.paginate_queryset(ALL)  # type: ignore[arg-type]  # a list is paginated like rows
+        page = self.paginate_queryset(ALL)
         return self.get_paginated_response(FailureSerializer(page, many=True).data)

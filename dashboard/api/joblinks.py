@@ -18,7 +18,7 @@ class FailureSerializer(serializers.Serializer[Any]):
     blame = serializers.CharField()
 
 
-class JobLinkSerializer(serializers.Serializer[Job]):
+class JobLinkSerializer(serializers.Serializer[Any]):
     """A job in short; `url` has the rest."""
 
     kind = serializers.CharField()

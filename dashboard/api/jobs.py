@@ -54,9 +54,8 @@ class Jobs(Reading[Job]):
     narrowing = {"project": ("project", int), "state": ("state", str)}
 
     def get_queryset(self) -> QuerySet[Job]:
-        kind = kind_named(self.kwargs.get("kind", "run"))
+        kind: Any = kind_named(self.kwargs.get("kind", "run"))
         if kind is None:
             raise Http404
-        rows: QuerySet[Any] = kind.objects.select_related(*TITLE[kind.kind])
-        self.queryset = rows if self.action == "retrieve" else rows.defer("log")
-        return super().get_queryset()
+        rows: QuerySet[Job] = kind.objects.select_related(*TITLE[kind.kind])
+        return self.in_reach(rows if self.action == "retrieve" else rows.defer("log"))

@@ -21,7 +21,7 @@ WORD_CHARACTERS = 80
 class Narrowing(BaseFilterBackend):
     """`?version=3` and the like: what the view's `narrowing` names, `int` for ids and `str` for words."""
 
-    def filter_queryset(self, request: Request, queryset: QuerySet[M], view: Any) -> QuerySet[M]:
+    def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
         for name, (lookup, kind) in view.narrowing.items():
             text = request.query_params.get(name)
             if text is not None:
@@ -50,8 +50,11 @@ class Reading(ListModelMixin, RetrieveModelMixin, GenericViewSet[M]):
     ordering: ClassVar[tuple[str, ...]] = ("-pk",)
 
     def get_queryset(self) -> QuerySet[M]:
-        rows = super().get_queryset()
-        if getattr(self, "swagger_fake_view", False):
+        return self.in_reach(super().get_queryset())
+
+    def in_reach(self, rows: QuerySet[M]) -> QuerySet[M]:
+        """Those of the rows that the caller may look at, in order."""
+        if getattr(self, "swagger_fake_view", False):  # the OpenAPI document is made without a caller
             return rows.none()
         return self.reached(within(rows, self.request, self.project_path)).order_by(*self.ordering)
 
