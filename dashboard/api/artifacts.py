@@ -1,6 +1,6 @@
 """`/api/v1/artifacts/`: what conversions made, and the files."""
 
-from django.http import FileResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -46,7 +46,7 @@ class Artifacts(Reading[Artifact]):
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, filter_backends=[])
-    def file(self, request: Request, pk: int) -> FileResponse:
+    def file(self, request: Request, pk: int) -> HttpResponseBase:
         """The file that a board takes."""
         artifact = self.get_object()
         return download(artifact.sha256, f"artifact-{artifact.pk}.bin")

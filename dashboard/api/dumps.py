@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import FileResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -45,7 +45,7 @@ class Dumps(Reading[Dump]):
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, filter_backends=[])
-    def file(self, request: Request, pk: int) -> FileResponse:
+    def file(self, request: Request, pk: int) -> HttpResponseBase:
         """The tensor file (dump/1)."""
         dump: Any = self.get_object()
         return download(dump.sha256, f"{dump.rung}-dump-{dump.pk}.safetensors")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import FileResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
@@ -88,7 +88,7 @@ class InputSets(Reading[InputSet]):
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, filter_backends=[])
-    def file(self, request: Request, pk: int) -> FileResponse:
+    def file(self, request: Request, pk: int) -> HttpResponseBase:
         """The file as it was uploaded."""
         row = self.get_object()
         return download(row.sha256, row.filename)

@@ -1,6 +1,7 @@
 """`/api/v1/runs/`: executions of artifacts on boards, and what they brought back."""
 
-from django.http import FileResponse, Http404
+from django.http import Http404
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -78,7 +79,7 @@ class Runs(Reading[Run]):
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, filter_backends=[])
-    def outputs(self, request: Request, pk: int) -> FileResponse:
+    def outputs(self, request: Request, pk: int) -> HttpResponseBase:
         """The network's outputs of the normal execution, as a tensor file (outputs/1)."""
         run = self.get_object()
         result = getattr(run, "result", None)

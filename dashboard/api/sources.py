@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import FileResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -39,7 +39,7 @@ class Sources(Reading[Source]):
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, filter_backends=[])
-    def file(self, request: Request, pk: int) -> FileResponse:
+    def file(self, request: Request, pk: int) -> HttpResponseBase:
         """The file as it was uploaded."""
         source = self.get_object()
         return download(source.sha256, source.filename)
