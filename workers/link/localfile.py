@@ -35,6 +35,14 @@ class Outgoing:
                 yield buffer[:count]
 
     @property
+    def expected_size(self) -> int:
+        """The file's length now. Raises "system:file-missing" when it is gone."""
+        try:
+            return self._path.stat().st_size
+        except OSError as error:
+            raise JobError("system:file-missing", f"{self._path.name}: {error.strerror}") from error
+
+    @property
     def received(self) -> Received:
         """Length and SHA-256 of what `blocks` has yielded so far."""
         return Received(self._size, self._digest.hexdigest())

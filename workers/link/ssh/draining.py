@@ -8,7 +8,7 @@ import paramiko
 
 from workers.link.base import board_failure
 
-BLOCK = 256 * 1024
+BLOCK = 64 * 1024 * 1024  # all there is: taking a part makes paramiko move the rest
 LONGEST_NAP_S = 1.0
 Taker = Callable[[bytes], None]
 

@@ -83,7 +83,7 @@ class SshLink:
         if not self._has_programs(deadline):
             return put_by_sftp(self._sftp(deadline), local, remote)
         out, err, outgoing = Tail(KEPT_OUTPUT), Tail(KEPT_OUTPUT), Outgoing(local)
-        with self._command(scripts.shell(scripts.PUT, remote), deadline) as channel:
+        with self._command(scripts.putting(remote, outgoing.expected_size), deadline) as channel:
             self._send(channel, outgoing.blocks())
             status = drain(channel, out.add, err.add, deadline=deadline)
         return _verified(outgoing.received, Completed(status, out.bytes(), err.bytes()), remote)
@@ -173,6 +173,6 @@ def _verified(sent: Received, done: Completed, remote: str) -> Received:
         raise board_failure("board:disk-full", done.complaint)
     if done.status != 0:
         raise board_failure("board:link-lost", f"{remote} could not be written: {done.complaint}")
-    if done.stdout_tail.split(b" ")[0].decode(errors="replace") != sent.sha256:
+    if done.stdout_tail.split()[:1] != [sent.sha256.encode()]:
         raise board_failure("board:link-lost", f"{remote} arrived damaged")
     return sent

@@ -1,0 +1,106 @@
+"""How fast the link is, as ratios measured side by side: `python -m tests.bench.bench_link [--mb N] [--rounds N]`.
+
+Files against `ssh host 'cat > f'` and `ssh host 'cat f'` (OpenSSH's client, same server, same file), commands against
+15 ms. Both ways are verified by SHA-256; when a file is fetched its hash is known, as after a run (result.json). Prints one JSON line; exit status 1 when a limit is missed.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.link.board import RunningBoard, running_board
+from workers.link.ssh import Patience, SshLink
+
+LEAST_SHARE = 0.8
+MOST_MS = 15.0
+MB = 1024 * 1024
+
+
+def seconds(act: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    act()
+    return time.perf_counter() - start
+
+
+def client(board: RunningBoard, identity: Path) -> list[str]:
+    """The OpenSSH client's argument list, up to the command."""
+    return [
+        "ssh", "-F", "none", "-i", str(identity), "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR",
+        "-o", "UserKnownHostsFile=/dev/null", "-p", str(board.port), f"{board.ready['user']}@127.0.0.1",
+    ]  # fmt: skip
+
+
+def transfers(
+    board: RunningBoard, link: SshLink, folder: Path, megabytes: int, rounds: int
+) -> dict[str, float]:
+    """Best MB/s of each way, alternating, so that a busy moment of the machine hits both."""
+    identity, source, back = folder / "id", folder / "source", folder / "back"
+    identity.write_text(board.keys.private)
+    identity.chmod(0o600)
+    with source.open("wb") as file:
+        for _ in range(megabytes):
+            file.write(os.urandom(MB))
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    there, ssh = str(folder / "there"), client(board, identity)
+
+    def ssh_put() -> None:
+        with source.open("rb") as file:
+            subprocess.run([*ssh, f"cat > {there}"], stdin=file, check=True)
+
+    def ssh_get() -> None:
+        with back.open("wb") as file:
+            subprocess.run([*ssh, f"cat {there}"], stdout=file, check=True)
+
+    later = time.monotonic() + 600
+    ways: dict[str, Callable[[], object]] = {
+        "ssh_put": ssh_put,
+        "put": lambda: link.put(source, there, deadline=later),
+        "ssh_get": ssh_get,
+        "get": lambda: link.get(there, back, deadline=later, max_bytes=megabytes * MB, sha256=digest),
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            times[name].append(seconds(way))
+    return {f"{name}_mb_s": megabytes / min(found) for name, found in times.items()}
+
+
+def measure(megabytes: int, rounds: int) -> dict[str, float]:
+    """All figures of one run."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_board(Path(folder) / "board", "--sshd", "openssh") as board,
+    ):
+        with board.connect(patience=Patience()) as link:
+            found = transfers(board, link, Path(folder), megabytes, rounds)
+            later = time.monotonic() + 60
+            commands = [seconds(lambda: link.run(["true"], deadline=later)) for _ in range(100)]
+    found["put_share"] = found["put_mb_s"] / found["ssh_put_mb_s"]
+    found["get_share"] = found["get_mb_s"] / found["ssh_get_mb_s"]
+    found["command_ms"] = statistics.median(commands) * 1000
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """1 when a limit is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mb", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args(arguments)
+    found = measure(given.mb, given.rounds)
+    print(json.dumps({name: round(value, 2) for name, value in found.items()}))
+    kept = min(found["put_share"], found["get_share"]) >= LEAST_SHARE and found["command_ms"] < MOST_MS
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
