@@ -17,8 +17,12 @@ from similarity.stored import StoredTensor
 # From here on a layer looks wrong enough to be sorted and searched for another order.
 COSINE_LIMIT = 0.99
 RELATIVE_LIMIT = 0.1
-# Sorted values that agree so well while the values in order do not are the same numbers in another order.
+# Sorted values that agree so well are worth a search for the order. Without one that fits they must agree better,
+# in size too, while the values in order agree little, and not with the sign turned: other numbers with the same
+# bell shape have much the same sorted values.
 SORTED_ALIKE = 0.99
+SORTED_EQUAL = 0.999
+SAME_NORM = 0.02
 REORDERED_BELOW = 0.9
 
 Progress = Callable[[int, int], None]
@@ -53,8 +57,7 @@ class LayerComparison:
     @property
     def is_reordered(self) -> bool:
         """Same numbers, different order: proved by a rearrangement, or by the sorted values."""
-        sorted_alike = self.scores.order_free is not None and self.scores.order_free >= SORTED_ALIKE
-        return self.order_is_fault or (sorted_alike and self.scores.cosine < REORDERED_BELOW)
+        return self.order_is_fault or _is_sorted_alike(self.scores)
 
     def as_dict(self) -> dict[str, Any]:
         """The row for JSON: `scores` as Scores.as_dict gives them, `rearrangement` without its recipe."""
@@ -178,6 +181,12 @@ def _scores(a: LayerInfo, b: LayerInfo, x: StoredTensor, y: StoredTensor) -> Sco
         return scores
     percentile = None if grid.scale is None else lsb_percentile(x, y, grid.scale)
     return replace(scores, order_free=order_free(x, y), lsb_p999=percentile)
+
+
+def _is_sorted_alike(scores: Scores) -> bool:
+    if scores.order_free is None or scores.order_free < SORTED_EQUAL:
+        return False
+    return abs(scores.cosine) < REORDERED_BELOW and abs(scores.norm_ratio - 1.0) < SAME_NORM
 
 
 def _is_zero(tensor: StoredTensor) -> bool:

@@ -110,16 +110,18 @@ def _finish(sums: Sums, elements: int, scale: float | None, ends: Ends) -> Score
 def _angle(sums: Sums) -> tuple[float, float]:
     """Cosine and euclidean_norm.
 
-    |a/|a| - b/|b||^2 = (|a-b|^2 - (|a| - |b|)^2) / (|a| |b|), which keeps its digits where 2 - 2 cosine has
-    none left; the cosine near 1 follows from it. A squared distance that rounding made negative is a
-    distance of zero.
+    |a/|a| - b/|b||^2 = (|a-b|^2 - (|a| - |b|)^2) / (|a| |b|) keeps its digits where 2 - 2 cosine has none left, and
+    the cosine near 1 follows from it. For norms of very different size it is the other way round. A squared
+    distance that rounding made negative is a distance of zero.
     """
     a, b = math.sqrt(sums.aa), math.sqrt(sums.bb)
     if a == 0.0 or b == 0.0:
         return (1.0, 0.0) if a == b else (0.0, math.sqrt(2.0))
-    squared = max(0.0, (sums.dd - (a - b) ** 2) / (a * b))
-    cosine = 1.0 - squared / 2 if squared < 0.5 else sums.ab / a / b
-    return cosine, math.sqrt(squared)
+    cosine = sums.ab / a / b
+    if 1 / 4 < a / b < 4 and cosine > 0.75:
+        squared = max(0.0, (sums.dd - (a - b) ** 2) / (a * b))
+        return 1.0 - squared / 2, math.sqrt(squared)
+    return cosine, math.sqrt(max(0.0, 2.0 - 2.0 * cosine))
 
 
 def _ratio(numerator: float, denominator: float) -> float:

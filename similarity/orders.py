@@ -14,6 +14,7 @@ Shape = tuple[int, ...]
 # All orders of up to six long axes are 719 guesses on a sample: some tens of milliseconds.
 FREE_RANK = 6
 BLOCK_SIZES = (2, 3, 4, 8)
+PADDED_TO = (4, 8, 16, 32, 64)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def declared_order(
 
 
 def is_padded(reference: Shape, candidate: Shape) -> bool:
-    """Whether the candidate is longer along exactly one axis and otherwise of the same shape."""
+    """Whether one axis of the candidate is rounded up to a multiple and the others agree."""
     return next(_padded(reference, candidate), None) is not None
 
 
@@ -140,13 +141,17 @@ def _padded(reference: Shape, candidate: Shape) -> Iterator[Guess]:
     if len(reference) != len(candidate):
         return
     other = [axis for axis, size in enumerate(reference) if candidate[axis] != size]
-    if len(other) == 1 and candidate[other[0]] > reference[other[0]]:
+    if len(other) == 1 and _is_rounded_up(reference[other[0]], candidate[other[0]]):
         axis = other[0]
         sentence = (
             f"the values are right, with axis {axis} padded from {reference[axis]} to {candidate[axis]}"
         )
         step = Step(candidate, tuple(range(len(candidate))), crop=axis, length=reference[axis])
         yield Guess("channels padded", sentence, Gather((step,)))
+
+
+def _is_rounded_up(size: int, padded: int) -> bool:
+    return any(padded == -(-size // multiple) * multiple for multiple in PADDED_TO)
 
 
 def _guess(name: str, phrase: str, split: Shape, order: Shape) -> Guess:

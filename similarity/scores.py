@@ -47,6 +47,13 @@ class Scores:
         return not (self.nonfinite_reference or self.nonfinite_candidate)
 
     @property
+    def norm_ratio(self) -> float:
+        """|b| / |a|, which follows from |a - b|^2 = |a|^2 + |b|^2 - 2 a.b; NaN where |a| is 0 or not finite."""
+        if not math.isfinite(self.relative_l2) or not math.isfinite(self.gain):
+            return math.nan
+        return math.sqrt(max(0.0, self.relative_l2**2 - 1.0 + 2.0 * self.gain))
+
+    @property
     def is_exact(self) -> bool:
         return self.is_finite and self.max_abs == 0.0
 
