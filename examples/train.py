@@ -23,8 +23,9 @@ CHANNELS = 64
 HIDDEN = 4
 """Convolutions between the first and the last."""
 
-SPREAD = 0.8
-"""Standard deviation of the natural logarithm of the channels' initial scales."""
+SPREADS = (0.4, 0.8, 0.8, 0.8, 0.8)
+"""How unequal the channels begin after each convolution but the last: the standard deviation of the natural
+logarithm of their scales. Chosen by the quantized network's table, see README.md."""
 
 PATCH = 24
 """Side of a training patch at low resolution, in pixels."""
@@ -54,10 +55,11 @@ def spread_channels(convolutions: list[Any]) -> None:
 
     A channel is scaled on its way out of one convolution and scaled back on its way into the next; PReLU lets
     a positive factor through. Fresh channels are all alike and a few minutes of training keep them
-    so: such a network suits one scale per tensor better than the networks that people deploy do.
+    so: such a network suits one scale per tensor better than the networks that people deploy do. Biases are
+    still zero here, so they need no scaling.
     """
-    for this, following in pairwise(convolutions):
-        gain = torch.exp(SPREAD * torch.randn(CHANNELS))
+    for spread, (this, following) in zip(SPREADS, pairwise(convolutions), strict=True):
+        gain = torch.exp(spread * torch.randn(CHANNELS))
         with torch.no_grad():
             this.weight *= gain[:, None, None, None]
             following.weight /= gain[None, :, None, None]
