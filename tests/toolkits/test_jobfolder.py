@@ -69,7 +69,11 @@ FAULTS = {
         "toolkit:out-of-memory",
     ),
     "one huge allocation": ("bytearray(64 << 30)", {"memory_mb": 200}, "toolkit:out-of-memory"),
-    "disk filler": ("f = open('x', 'wb')\nwhile True: f.write(b'1' * 10_000_000)", {"file_mb": 20}, "toolkit:disk-full"),
+    "disk filler": (
+        "f = open('x', 'wb')\nwhile True: f.write(b'1' * 10_000_000)",
+        {"file_mb": 20},
+        "toolkit:disk-full",
+    ),
     "fork bomb": (
         "import os, time\nfor i in range(200): os.fork() or time.sleep(600)\ntime.sleep(600)",
         {"processes": 30},
@@ -80,20 +84,24 @@ FAULTS = {
     "a list": (f"{RESULT}('[]')", {}, "toolkit:bad-result"),
     "endless nesting": (f"{RESULT}('[' * 1_000_000)", {}, "toolkit:bad-result"),
     "too large a result": (f"{RESULT}('\"' + 'x' * (17 << 20) + '\"')", {}, "toolkit:bad-result"),
-    "a link to elsewhere": ("import os; os.symlink('/etc/hostname', 'result.json')", {}, "toolkit:bad-result"),
+    "a link to elsewhere": (
+        "import os; os.symlink('/etc/hostname', 'result.json')",
+        {},
+        "toolkit:bad-result",
+    ),
     "an error that is no object": (f"{RESULT}('{{\"error\": 3}}')", {}, "toolkit:bad-result"),
     "an error with a made-up code": (
-        f"{RESULT}('{{\"error\": {{\"code\": \"model:haunted\", \"message\": \"boo\"}}}}')",
+        f'{RESULT}(\'{{"error": {{"code": "model:haunted", "message": "boo"}}}}\')',
         {},
         "toolkit:failed",
     ),
     "an error that is not its business": (
-        f"{RESULT}('{{\"error\": {{\"code\": \"board:unreachable\", \"message\": \"boo\"}}}}')",
+        f'{RESULT}(\'{{"error": {{"code": "board:unreachable", "message": "boo"}}}}\')',
         {},
         "toolkit:failed",
     ),
     "a named error": (
-        f"{RESULT}('{{\"error\": {{\"code\": \"data:empty\", \"message\": \"none\"}}}}')",
+        f'{RESULT}(\'{{"error": {{"code": "data:empty", "message": "none"}}}}\')',
         {},
         "data:empty",
     ),
@@ -109,7 +117,9 @@ def test_every_fault_has_its_code(folder, name):
 
 
 def test_a_gigabyte_of_log_does_not_hide_the_result(folder):
-    code = f"import sys\nfor i in range(1024): sys.stdout.write('x' * 1023 * 1024 + chr(10))\n{RESULT}('{{}}')"
+    code = (
+        f"import sys\nfor i in range(1024): sys.stdout.write('x' * 1023 * 1024 + chr(10))\n{RESULT}('{{}}')"
+    )
     assert run(folder, code, seconds=60) == {}
 
 
@@ -141,7 +151,9 @@ def leave_pipe(path):
     os.mkfifo(path)
 
 
-@pytest.mark.parametrize("leave", [leave_directory, leave_link, leave_hard_link, leave_pipe, lambda path: path.touch()])
+@pytest.mark.parametrize(
+    "leave", [leave_directory, leave_link, leave_hard_link, leave_pipe, lambda path: path.touch()]
+)
 def test_only_ordinary_files_with_content_count(folder, leave):
     leave(folder.path / "artifact")
     with pytest.raises(JobError) as caught:
@@ -149,7 +161,9 @@ def test_only_ordinary_files_with_content_count(folder, leave):
     assert caught.value.code == "toolkit:bad-result"
 
 
-@pytest.mark.parametrize("name", ["../x", "/etc/hostname", "a/b", "", ".", "..", "a\0b", "a\nb", "-rf", None, 3, ["x"]])
+@pytest.mark.parametrize(
+    "name", ["../x", "/etc/hostname", "a/b", "", ".", "..", "a\0b", "a\nb", "-rf", None, 3, ["x"]]
+)
 def test_announced_paths_never_leave_the_folder(folder, name):
     with pytest.raises(JobError) as caught:
         folder.file(name)

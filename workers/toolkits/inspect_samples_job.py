@@ -118,12 +118,14 @@ def refuse_difference(first: Sample, sample: Sample, name: str) -> None:
 
 def guess_layout(values: list[Array]) -> str:
     """NHWC or NCHW by where a small number of channels is; "" when that does not tell."""
-    guesses = {_guess(value.shape[-3:]) for value in values if value.ndim in (3, 4)}
+    guesses = {_guess(value) for value in values if value.ndim in (3, 4)}
     return guesses.pop() if len(guesses) == 1 else ""
 
 
-def _guess(shape: tuple[int, ...]) -> str:
-    first, last = shape[0] in CHANNELS, shape[2] in CHANNELS
+def _guess(value: Array) -> str:
+    if value.dtype == np.uint8 and value.shape[-1] == 3:
+        return "NHWC"  # A picture, even one that is four pixels high.
+    first, last = value.shape[-3] in CHANNELS, value.shape[-1] in CHANNELS
     return "" if first == last else "NCHW" if first else "NHWC"
 
 

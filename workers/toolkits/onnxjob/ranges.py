@@ -26,19 +26,18 @@ def find_ranges(
     tensors: Sequence[Observed],
     samples: Samples,
     algorithm: str,
-    on_sample: Callable[[int, int], None],
+    on_step: Callable[[int, int], None],
 ) -> dict[str, Range]:
     """Range of every tensor; tensors that are empty or were ever not finite are left out."""
     passes = 1 if algorithm == "normal" else 2
-    steps = len(samples) * passes
     extremes = Extremes()
-    _visit(model, tensors, samples, extremes.add, lambda done: on_sample(done, steps))
+    _visit(model, tensors, samples, extremes.add, lambda done, of: on_step(done, of * passes))
     found = extremes.ranges()
     if algorithm == "normal":
         return found
     histograms = Histograms(found, symmetric=algorithm == "entropy")
     kept = [tensor for tensor in tensors if tensor.name in found]
-    _visit(model, kept, samples, histograms.add, lambda done: on_sample(len(samples) + done, steps))
+    _visit(model, kept, samples, histograms.add, lambda done, of: on_step(of + done, of * passes))
     return histograms.percentile() if algorithm == "percentile" else histograms.entropy()
 
 
@@ -47,25 +46,22 @@ def _visit(
     tensors: Sequence[Observed],
     samples: Samples,
     add: Callable[[str, NDArray[np.floating]], None],
-    on_sample: Callable[[int], None],
+    on_step: Callable[[int, int], None],
 ) -> None:
     """Hand each tensor of each sample to `add`; one group of tensors of one sample is held at a time."""
-    names = [[tensor.name for tensor in group] for group in groups(tensors)]
     given = {wanted.name for wanted in samples.inputs}
-    running = [session(model, [name for name in group if name not in given]) for group in names[:1]]
-    for index in range(len(samples)):
-        feed = samples.prepared(index)
-        for position, group in enumerate(names):
-            inner = [name for name in group if name not in given]
-            # The first group's session is kept: most networks have no second group.
-            current = running[0] if position == 0 else session(model, inner)
-            values = execute(current, inner, feed) if inner else []
-            for name, value in [
-                *zip(inner, values, strict=True),
-                *((n, feed[n]) for n in group if n in given),
-            ]:
-                add(name, value)
-        on_sample(index + 1)
+    cut = [[tensor.name for tensor in group] for group in groups(tensors)]
+    steps = len(cut) * len(samples)
+    for position, group in enumerate(cut):
+        inner = [name for name in group if name not in given]
+        running = session(model, inner)
+        for index in range(len(samples)):
+            feed = samples.prepared(index)
+            values = execute(running, inner, feed) if inner else []
+            for name in group:
+                add(name, feed[name] if name in given else values.pop(0))
+            del values  # Before the next execution makes the same again.
+            on_step(position * len(samples) + index + 1, steps)
 
 
 class Extremes:
