@@ -1,5 +1,6 @@
 """A running job's lease: a thread that renews it, writes progress and log, and notices when it is lost."""
 
+import copy
 import logging
 import threading
 import time
@@ -21,7 +22,7 @@ class Lease:
     """Held while a step runs. Steps report through it and ask it whether to go on."""
 
     def __init__(self, job: Job, fence: Fence) -> None:
-        self._row = type(job)(pk=job.pk)  # an own object: the thread never touches the step's row
+        self._row = copy.copy(job)  # an own object: the thread never touches the step's row
         self.fence = fence
         self.lost = threading.Event()
         self._closing = threading.Event()

@@ -1,6 +1,6 @@
 """Boards, and the runs that they execute. A board is held by at most one run (`Board.run` is unique)."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
@@ -107,7 +107,7 @@ class Run(Job):
     iterations = models.PositiveIntegerField(default=20)
     warmup = models.PositiveIntegerField(default=2)
 
-    objects = RunQuerySet.as_manager()
+    objects: ClassVar[Any] = RunQuerySet.as_manager()
 
     @property
     def queue(self) -> str:

@@ -185,7 +185,7 @@ def keep_result(run: Run, measured: Measured) -> RunResult:
         fingerprint_before=measured.fingerprint_before,
         fingerprint_after=measured.fingerprint_after,
     )
-    Board.objects.filter(pk=run.board_id).update(
+    Board.objects.filter(runs=run.pk).update(
         failures_in_a_row=0, fingerprint=measured.fingerprint_after, seen_at=Now()
     )
     return result

@@ -42,6 +42,7 @@ def request_conversion(  # noqa: PLR0917 - what a conversion is identified by, i
     source: Source, recipe: Recipe, calibration: InputSet, samples: InputSet, sample: int, user: Any
 ) -> Conversion:
     """The conversion of exactly these inputs: one that is under way or done already is not made again."""
+    conversion: Conversion
     conversion, _ = Conversion.objects.filter(
         state__in=[State.QUEUED, State.RUNNING, State.SUCCEEDED]
     ).get_or_create(

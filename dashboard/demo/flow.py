@@ -35,10 +35,13 @@ def build_example(folder: Path) -> dict[str, Path]:
 
 def evaluate(client: Client, files: dict[str, Path], board: str | None, say: Say) -> dict[str, Any]:
     """Upload, ask, wait. What is there already is found again by its content, so nothing is added twice."""
-    model = client.post("/models/", {"name": MODEL})
+    project = client.get("/projects/")["results"][0]["id"]  # a token sees its own project only
+    model = client.post("/models/", {"project": project, "name": MODEL})
     sets = {
         purpose: client.upload(
-            "/input-sets/", {"name": f"{MODEL}: {purpose}", "purpose": purpose}, {"file": files[purpose]}
+            "/input-sets/",
+            {"project": str(project), "name": f"{MODEL}: {purpose}", "purpose": purpose},
+            {"file": files[purpose]},
         )
         for purpose in ("calibration", "evaluation")
     }
@@ -100,8 +103,7 @@ def _where(leg: dict[str, Any]) -> str:
     running = [job for job in leg["jobs"] if job["state"] == "running"]
     waiting = [job for job in leg["jobs"] if job["state"] == "queued"]
     for job in running:
-        count = f" {job['stage_done']}/{job['stage_total']}" if job["stage_total"] else ""
-        return f"{job['kind']} ({job['stage'] or 'starting'}{count})"
+        return f"{job['kind']} ({job['stage'] or 'starting'})"
     if waiting:
         return f"{waiting[0]['kind']} waits"
     return "done" if leg["ended_at"] else "inspection"

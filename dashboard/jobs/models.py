@@ -34,7 +34,7 @@ class Fence:
     attempt: int
 
 
-def in_seconds(seconds: float) -> models.ExpressionWrapper:
+def in_seconds(seconds: float) -> "models.ExpressionWrapper[Any]":
     """The database's clock `seconds` from now: clocks of workers may differ, the database has one."""
     return models.ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=models.DateTimeField())
 
@@ -255,7 +255,7 @@ FRESH = [
 
 def kinds() -> Iterable[type[Job]]:
     """Every kind of job, in the order in which the dispatcher serves them."""
-    return sorted(_concrete(Job), key=lambda kind: kind.kind)
+    return sorted(_concrete(), key=lambda kind: kind.kind)
 
 
 def kind_named(word: str) -> type[Job] | None:
@@ -263,8 +263,8 @@ def kind_named(word: str) -> type[Job] | None:
     return next((kind for kind in kinds() if kind.kind == word), None)
 
 
-def _concrete(base: type[Job]) -> list[type[Job]]:
-    return [kind for kind in base.__subclasses__() if not kind._meta.abstract]
+def _concrete() -> list[type[Job]]:
+    return [kind for kind in Job.__subclasses__() if not kind._meta.abstract]
 
 
 class Heartbeat(models.Model):

@@ -15,7 +15,7 @@ from similarity.compare import LayerComparison
 from similarity.dumpfile import DumpFile
 from similarity.gather import Gather
 from similarity.layout import Rearrangement
-from similarity.metrics import Scores
+from similarity.scores import Scores
 
 NUMBERS = [
     "cosine",
@@ -49,6 +49,7 @@ def store_dump(project: Project, path: Path) -> Dump:
 
 def request_comparison(reference: Dump, candidate: Dump, user: Any = None) -> Comparison:
     """The comparison of these two dumps; one that is under way or done already is not made again."""
+    comparison: Comparison
     comparison, _ = Comparison.objects.filter(state__in=USEFUL).get_or_create(
         reference=reference,
         candidate=candidate,

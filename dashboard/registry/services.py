@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from dashboard import files
 from dashboard.projects.models import Project
@@ -149,7 +149,7 @@ def _store(stream: files.Readable) -> files.Stored:
 def _same_version(model: RegisteredModel, wanted: dict[str, str], origin: Origin) -> ModelVersion | None:
     """A version of this model with exactly these files and this commit."""
     first = next(iter(wanted.values()))
-    candidates = model.versions.filter(commit=origin.commit, sources__sha256=first).distinct()
+    candidates: QuerySet[ModelVersion] = model.versions.filter(commit=origin.commit, sources__sha256=first).distinct()
     for version in candidates.prefetch_related("sources"):
         if {source.route: source.sha256 for source in version.sources.all()} == wanted:
             return version

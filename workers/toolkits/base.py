@@ -1,27 +1,11 @@
 """What a toolkit is to the rest of the house, and which ones this worker has."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, Protocol
 
+from dashboard.conversions.services import Converted
 from workers.errors import JobError
 from workers.jobfolder import JobFolder
-
-
-@dataclass(frozen=True)
-class Converted:
-    """What a conversion left in its job folder; every file has been opened and checked.
-
-    `dumps` maps a rung (framework, quantized) to its file; `inputs` is the evaluation sample as the graph
-    takes it.
-    """
-
-    artifact: Path
-    inputs: Path
-    dumps: Mapping[str, Path]
-    calibration_table: Path
-    toolkit_version: str
 
 
 class Toolkit(Protocol):

@@ -7,11 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from dashboard.conversions.services import Converted
 from similarity.dumpfile import DamagedFile, DumpFile
 from similarity.tensorfile import TensorFile
 from workers.errors import JobError
 from workers.jobfolder import JobFolder
-from workers.toolkits.base import Converted
 from workers.toolkits.jobs import conversion_limits, run_script
 
 RUNGS = ("framework", "quantized")
