@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import math
 import os
+import sys
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -22,6 +26,8 @@ BLOCK = 32 * ROW
 # Below this a second thread costs more than it brings.
 BLOCKS_PER_THREAD = 8
 MOST_THREADS = 8
+TURN_SECONDS = 1e-5
+_ONE_PASS = threading.Lock()
 # Sums of squares under this may have lost addends that float32 cannot hold.
 SMALL_SQUARES = 1e-20
 
@@ -156,11 +162,27 @@ def sum_all(work: Work, threads: int | None = None) -> Sums:
         return _sum_range(work, 0, size)
     share = -(-blocks // workers) * BLOCK
     total = Sums()
-    with ThreadPoolExecutor(workers) as pool:
+    with _short_turns(), ThreadPoolExecutor(workers) as pool:
         starts = range(0, size, share)
         for sums in pool.map(lambda start: _sum_range(work, start, min(size, start + share)), starts):
             total.add(sums)
     return total
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Let threads take turns at the interpreter every 10 us; one pass at a time, because the setting is global.
+
+    NumPy gives the interpreter back for the few microseconds of each call. With Python's usual turns of 5 ms two
+    threads were measured no faster than one; with these, 1.8 times.
+    """
+    with _ONE_PASS:
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(TURN_SECONDS)
+        try:
+            yield
+        finally:
+            sys.setswitchinterval(usual)
 
 
 def _sum_range(work: Work, start: int, stop: int) -> Sums:
