@@ -87,7 +87,6 @@ class Comparisons(Reading[Comparison]):
         return self.get_paginated_response(ScoreSerializer(page, many=True).data)
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
-    @action(detail=True, filter_backends=[], url_path=r"scores\.csv")
     def scores_csv(self, request: Request, pk: int) -> StreamingHttpResponse:
         """All scores as CSV. Text cells that a spreadsheet could take for a formula begin with an apostrophe."""
         response = StreamingHttpResponse(csv_lines(self._rows()), content_type="text/csv; charset=utf-8")

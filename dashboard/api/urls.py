@@ -46,6 +46,11 @@ router.register("tokens", tokens.Tokens, "api-token")
 urlpatterns = [
     path("", include(router.urls)),
     path("models/<int:model>/history/", histories.History.as_view({"get": "list"}), name="api-history"),
+    path(
+        "comparisons/<int:pk>/scores.csv",
+        comparisons.Comparisons.as_view({"get": "scores_csv"}, filter_backends=[]),
+        name="api-comparison-scores-csv",
+    ),
     path("failures/", failures.Failures.as_view(), name="api-failures"),
     path("whoami/", whoami.Whoami.as_view(), name="api-whoami"),
     path("schema/", openapi.Schema.as_view(), name="api-schema"),
