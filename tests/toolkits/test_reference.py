@@ -120,6 +120,10 @@ def test_the_calibration_table_has_range_and_scale_of_each_tensor(kept):
     assert set(table["r1"]) == {"min", "max", "scale", "zero_point"} and table["r1"]["min"] == 0
 
 
+def test_the_artifact_is_a_valid_model(kept):
+    onnx.checker.check_model(onnx.load(kept[1].artifact), full_check=True)
+
+
 def test_weights_are_uint8_and_biases_int32(kept):
     constants = {tensor.name: tensor.data_type for tensor in onnx.load(kept[1].artifact).graph.initializer}
     assert (constants["w1_quantized"], constants["b1_quantized"]) == (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from similarity.dumpfile import LayerInfo, write_dump
 from similarity.tensorfile import write_tensors
-from workers.toolkits.onnxjob.execute import Observed, observe, storable, stream
+from workers.toolkits.onnxjob.execute import Observed, declare_output_shapes, observe, storable, stream
 from workers.toolkits.onnxjob.graph import Input, flowing_tensors, prepare
 from workers.toolkits.onnxjob.jobside import Refused, log, run_job, stage
 from workers.toolkits.onnxjob.layers import LayerMap, artifact_layers, with_quantization
@@ -117,6 +117,7 @@ def _write(
     feed: Mapping[str, NDArray[Any]],
 ) -> dict[str, Any]:
     """All files of the result."""
+    declare_output_shapes(quantized.model, layers.observed, feed)
     described = layers.layers()
     scaled = with_quantization(described, layers.tensors, quantized)
     write_tensors(folder / "inputs.safetensors", dict(feed), {"layerwise": "inputs/1"})

@@ -105,6 +105,21 @@ def observe(model: onnx.ModelProto, names: Sequence[str], feed: Mapping[str, Arr
     }
 
 
+def declare_output_shapes(
+    model: onnx.ModelProto, observed: Mapping[str, Observed], feed: Mapping[str, Array]
+) -> None:
+    """Write the shape of every graph output into `model`, as a valid file needs it; unknown ones are measured."""
+    tensors = [value for value in model.graph.output if value.type.HasField("tensor_type")]
+    unknown = [value.name for value in tensors if value.name not in observed]
+    measured = _measure(model, unknown, feed) if unknown else {}
+    for value in tensors:
+        shape = observed[value.name].shape if value.name in observed else measured[value.name]
+        value.type.tensor_type.ClearField("shape")
+        value.type.tensor_type.shape.SetInParent()  # A scalar has a shape, too.
+        for size in shape:
+            value.type.tensor_type.shape.dim.add().dim_value = size
+
+
 def _known_shape(shape: Sequence[Any]) -> tuple[int, ...] | None:
     return tuple(shape) if all(isinstance(size, int) for size in shape) else None
 

@@ -179,6 +179,28 @@ def _constant(node: onnx.NodeProto) -> onnx.TensorProto | None:
     )
 
 
+def sort_nodes(graph: onnx.GraphProto) -> None:
+    """Put every node behind the nodes that feed it, as ONNX demands, and otherwise change the order little."""
+    nodes = list(graph.node)
+    makers = {name: index for index, node in enumerate(nodes) for name in node.output if name}
+    feeds = [[makers[name] for name in _used(node) if name in makers] for node in nodes]
+    done: dict[int, None] = {}
+    for index in range(len(nodes)):
+        pending = [index]
+        while pending:
+            waiting = [before for before in feeds[pending[-1]] if before not in done]
+            if waiting:
+                pending += reversed(waiting)
+            else:
+                done[pending.pop()] = None
+    _replace_nodes(graph, [nodes[index] for index in done])
+
+
+def _used(node: onnx.NodeProto) -> list[str]:
+    """Names of the tensors that `node` reads, also inside its graphs."""
+    return [*node.input, *sorted(name for inner in subgraphs(node) for name in _captured(inner))]
+
+
 def _replace_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> None:
     copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]

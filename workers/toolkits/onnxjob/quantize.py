@@ -17,7 +17,7 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from workers.toolkits.onnxjob.execute import Observed
 from workers.toolkits.onnxjob.folding import fold_batch_norms
-from workers.toolkits.onnxjob.graph import captured_names
+from workers.toolkits.onnxjob.graph import captured_names, sort_nodes
 from workers.toolkits.onnxjob.jobside import Refused
 from workers.toolkits.onnxjob.ranges import Range
 
@@ -80,6 +80,7 @@ def quantize(
     quantizer = _run_quantizer(model, names, list(inputs), ranges, keep_activations=optimization_level == 0)
     result: onnx.ModelProto = quantizer.model.model
     _forget(result)
+    sort_nodes(result.graph)  # The quantizer appends its nodes at the end.
     return Quantized(result, _quantizations(quantizer, result, observed))
 
 
