@@ -87,7 +87,7 @@ def matching_of(first: Run, second: Run) -> Comparison | None:
 
 def _pairs(first: Sequence[LayerRow], second: Sequence[LayerRow], partners: dict[str, str]) -> list[Pair]:
     others = {row.source_key: row for row in second}
-    pairs = [Pair(row, others.pop(partners.get(row.source_key, row.source_key), None)) for row in first]
+    pairs = [Pair(row, others.pop(partners.get(row.source_key, ""), None)) for row in first]
     left = [Pair(None, row) for row in others.values()]
     return pairs + left
 

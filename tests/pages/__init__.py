@@ -1,0 +1,1 @@
+"""Every page, for everybody who may or may not see it."""
