@@ -141,7 +141,7 @@ def test_a_gigabyte_of_log_is_cut(outcome):
     code = """
 import sys
 for i in range(1024):
-    sys.stdout.buffer.write(b"a line of log text\n" * 52429)
+    sys.stdout.buffer.write(b"a line of log text\\n" * 52429)
 """
     outcome.run(code, seconds=60)
     assert LOG_BYTES < sum(len(line) + 1 for line in outcome.log) + 100 < LOG_BYTES + 1000
