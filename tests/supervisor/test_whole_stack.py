@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,8 @@ class Up:
         return {process: start_ticks(process) for process in descendants(self.process.pid)}
 
     def end(self) -> None:
+        if self.process.poll() is not None:
+            return
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(40)
@@ -68,6 +70,20 @@ class Up:
 def living(family: dict[int, int]) -> list[int]:
     """Those of a family that run still."""
     return [process for process, start in family.items() if start and start_ticks(process) == start]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Up]]:
+    """Starts one that ends with the test, however that goes."""
+    started: list[Up] = []
+
+    def begin(*options: str) -> Up:
+        started.append(Up(tmp_path, "--port", "0", *options))
+        return started[-1]
+
+    yield begin
+    for running in started:
+        running.end()
 
 
 @pytest.fixture(scope="module")
@@ -110,16 +126,16 @@ def test_a_killed_worker_takes_its_pool_along(up: Up) -> None:
     assert pool and wait_until(lambda: not living(pool), 5)
 
 
-def test_a_program_hands_its_status_on_and_nothing_is_left(tmp_path: Path) -> None:
-    once = Up(tmp_path, "--port", "0", "--run", "sh -c 'echo it ran; sleep 2; exit 7'", "--once")
+def test_a_program_hands_its_status_on_and_nothing_is_left(start: Callable[..., Up]) -> None:
+    once = start("--run", "sh -c 'echo it ran; sleep 2; exit 7'", "--once")
     assert wait_until(lambda: "it ran" in once.said, 90), once.said
     family = once.family()
     assert (once.process.wait(40), living(family)) == (7, [])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_nothing_is_left(number: signal.Signals, tmp_path: Path) -> None:
-    up = Up(tmp_path, "--port", "0", "--simboard", "1").serving()
+def test_nothing_is_left(number: signal.Signals, start: Callable[..., Up]) -> None:
+    up = start("--simboard", "1").serving()
     family = up.family()
     up.process.send_signal(number)
     up.process.wait(40)
