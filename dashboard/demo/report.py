@@ -42,6 +42,8 @@ def collect(client: Client, evaluation: dict[str, Any]) -> dict[str, Any]:
         "evaluation": evaluation["id"],
         "version": evaluation["version"],
         "outcome": evaluation["outcome"],
+        "requested_at": evaluation["created_at"],
+        "ended_at": evaluation["ended_at"],
         "simulated": any(leg["simulated"] for leg in evaluation["legs"]),
         "legs": [_leg(client, leg) for leg in evaluation["legs"]],
     }
@@ -57,6 +59,7 @@ def _leg(client: Client, leg: dict[str, Any]) -> dict[str, Any]:
         "sentence": leg["sentence"],
         "step": leg["step"],
         "first_bad_layer": leg["first_bad_layer"],
+        "ended_at": leg["ended_at"],
         "reasons": leg["reasons"],
         "advice": leg["advice"],
         "jobs": leg["jobs"],
