@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings as site
 from django.core.cache import cache
 from django.db import connections
 from pytest_django.fixtures import Settings
@@ -17,16 +18,21 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
         wanted["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def static_root(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A folder that is there before the live server looks for it."""
+    site.STATIC_ROOT = str(tmp_path_factory.mktemp("static"))
+
+
 @pytest.fixture(autouse=True)
 def own_folders(settings: Settings, tmp_path: Path) -> Iterator[None]:
     """Nothing a test stores is seen by the next one, nor by the developer's own site."""
     settings.DATA_DIR = tmp_path / "data"
     settings.STORE_DIR = tmp_path / "data" / "store"
     settings.WORK_DIR = tmp_path / "data" / "work"
-    settings.STATIC_ROOT = tmp_path / "data" / "static"
     settings.MIN_FREE_BYTES = 0
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    for folder in (settings.STORE_DIR, settings.WORK_DIR, settings.STATIC_ROOT):
+    for folder in (settings.STORE_DIR, settings.WORK_DIR):
         folder.mkdir(parents=True)
     cache.clear()  # rate limits are counted there
     yield

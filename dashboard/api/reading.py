@@ -7,11 +7,11 @@ from django.db.models import Model, QuerySet
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
-from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
+from dashboard.api.parsing import FlatJSONParser
 from dashboard.api.reach import within
 
 M = TypeVar("M", bound=Model)
@@ -44,7 +44,7 @@ class Reading(ListModelMixin, RetrieveModelMixin, GenericViewSet[M]):
     narrowing: ClassVar[Mapping[str, tuple[str, type]]] = {}
     detail_serializer_class: ClassVar[type[BaseSerializer[Any]] | None] = None
     filter_backends = [Narrowing]
-    parser_classes = [JSONParser]
+    parser_classes = [FlatJSONParser]
     metadata_class = None  # OPTIONS would describe forms that nobody needs
     lookup_value_converter = "int"
     ordering: ClassVar[tuple[str, ...]] = ("-pk",)

@@ -7,6 +7,7 @@ from rest_framework.test import APIClient
 from dashboard.projects.models import Project, Scope
 from tests import factories
 
+
 def caller(project: Project, user: User | None = None, scopes: tuple[Scope, ...] = tuple(Scope)) -> APIClient:
     """A training job with a token of this project."""
     client = APIClient()
