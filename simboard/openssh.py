@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ from simboard.folder import MARKER, BoardFolder, user_name
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
+SFTP = "/usr/lib/openssh/sftp-server"  # where Debian has it; a board without it is a board without SFTP
 
 
 class Unusable(Exception):
@@ -30,7 +32,8 @@ class OpenSsh:
         self._program = program
         self._folder = folder
         self._config = folder.path / "sshd_config"
-        self._config.write_text(_config(folder, exec_delay))
+        self._config.write_text(_config(folder))
+        _write_login_program(folder, exec_delay)
         self._children: list[subprocess.Popen[bytes]] = []
         self._check()
 
@@ -74,7 +77,7 @@ def _die_with_parent() -> None:
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _config(folder: BoardFolder, exec_delay: float) -> str:
+def _config(folder: BoardFolder) -> str:
     pairs = " ".join(_quoted(f"{name}={value}") for name, value in folder.environment.items())
     lines = [
         f"HostKey {_quoted(str(folder.private_key))}",
@@ -85,11 +88,20 @@ def _config(folder: BoardFolder, exec_delay: float) -> str:
         "PubkeyAuthentication yes", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
         "PermitRootLogin prohibit-password", "AllowTcpForwarding no", "AllowAgentForwarding no",
         "X11Forwarding no", "PermitTunnel no", "LoginGraceTime 20", "MaxSessions 50",
-        "Subsystem sftp internal-sftp",
+        f"Subsystem sftp {SFTP}", f"ForceCommand {shlex.quote(str(folder.path / 'login'))}",
     ]  # fmt: skip
-    if exec_delay:
-        lines.append(f'ForceCommand sleep {exec_delay}; exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"')
     return "\n".join(lines) + "\n"
+
+
+def _write_login_program(folder: BoardFolder, exec_delay: float) -> None:
+    """Commands start in the board's own home: several boards share one account and must not share a folder."""
+    path = folder.path / "login"
+    path.write_text(
+        f"#!/bin/sh\ncd {shlex.quote(str(folder.path / 'home'))} || exit 1\n"
+        + (f"sleep {exec_delay}\n" if exec_delay else "")
+        + 'exec /bin/sh ${SSH_ORIGINAL_COMMAND:+-c "$SSH_ORIGINAL_COMMAND"}\n'
+    )
+    path.chmod(0o700)
 
 
 def _quoted(text: str) -> str:

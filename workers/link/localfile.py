@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from types import TracebackType
 
@@ -21,7 +21,7 @@ class Outgoing:
         self._digest = hashlib.sha256()
         self._size = 0
 
-    def blocks(self) -> Iterator[memoryview]:
+    def blocks(self) -> Generator[memoryview]:
         """The file's bytes. Raises "system:file-missing" when it cannot be read."""
         buffer = memoryview(bytearray(BLOCK))
         try:

@@ -8,6 +8,7 @@ from typing import cast
 
 import paramiko
 
+from workers.errors import JobError
 from workers.link import scripts
 from workers.link.base import KEPT_OUTPUT, Completed, Received, board_failure, is_full_disk
 from workers.link.localfile import Incoming, Outgoing
@@ -84,7 +85,8 @@ class SshLink:
             return put_by_sftp(self._sftp(deadline), local, remote)
         out, err, outgoing = Tail(KEPT_OUTPUT), Tail(KEPT_OUTPUT), Outgoing(local)
         with self._command(scripts.putting(remote, outgoing.expected_size), deadline) as channel:
-            self._send(channel, outgoing.blocks())
+            with contextlib.closing(outgoing.blocks()) as blocks:
+                self._send(channel, blocks)
             status = drain(channel, out.add, err.add, deadline=deadline)
         return _verified(outgoing.received, Completed(status, out.bytes(), err.bytes()), remote)
 
@@ -126,7 +128,7 @@ class SshLink:
             )
             try:
                 channel.settimeout(self._patience.channel_s)
-                channel.exec_command(shlex.join(argv))
+                channel.exec_command(f"exec {shlex.join(argv)}")  # else a shell stands between us and signals
                 yield channel
             finally:
                 channel.close()
@@ -136,9 +138,13 @@ class SshLink:
         watchdog = Watchdog(lambda: cut_wire(self._transport), deadline)
         try:
             yield
+        except JobError as error:
+            if watchdog.fired and error.code == "board:link-lost":  # it is we who cut it
+                raise _too_late() from error
+            raise
         except LOST as error:
             if watchdog.fired:
-                raise board_failure("board:timed-out", "the link was cut at the deadline") from error
+                raise _too_late() from error
             raise board_failure("board:link-lost", words(error)) from error
         finally:
             watchdog.stop()
@@ -166,6 +172,10 @@ class SshLink:
                 assert channel is not None
                 channel.settimeout(self._patience.channel_s)
                 yield sftp
+
+
+def _too_late() -> JobError:
+    return board_failure("board:timed-out", "the link was cut at the deadline")
 
 
 def _verified(sent: Received, done: Completed, remote: str) -> Received:

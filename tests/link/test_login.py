@@ -1,0 +1,156 @@
+"""Logging in: every way it can fail ends soon, with its own code, and leaves no thread and no socket."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.link.board import QUICK, RunningBoard
+from workers.errors import JobError, Temporary
+from workers.link.keys import fingerprint, make_key_pair
+from workers.link.ssh import SshTarget, connect, scan_host_key
+
+SOON = replace(QUICK, connect_s=1.0)
+KEYS = make_key_pair()
+pytestmark = pytest.mark.usefixtures("nothing_leaks")
+
+
+def _flood(end: socket.socket) -> None:
+    while True:
+        end.sendall(b"x" * 65536)
+
+
+def _drip(end: socket.socket) -> None:
+    while True:
+        end.sendall(b"S")
+        time.sleep(0.05)
+
+
+def _silence(end: socket.socket) -> None:
+    end.recv(1)
+
+
+def _web_server(end: socket.socket) -> None:
+    end.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    end.recv(1)
+
+
+def _greet_and_hang(end: socket.socket) -> None:
+    end.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+    while end.recv(4096):
+        pass
+
+
+def _hang_up(end: socket.socket) -> None:
+    end.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def strange_server(behave: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server that behaves so on its first connection; its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            end, _ = listener.accept()
+            with end:
+                behave(end)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield listener.getsockname()[1]
+    listener.close()
+    thread.join(5)
+
+
+def _code_of(port: int) -> str:
+    with pytest.raises(JobError) as caught:
+        connect(SshTarget("127.0.0.1", port, "root", KEYS.public), KEYS.private, SOON)
+    return caught.value.code
+
+
+@pytest.mark.parametrize("behave", [_flood, _drip, _silence, _web_server, _greet_and_hang, _hang_up])
+def test_a_strange_server_counts_as_unreachable(behave: Callable[[socket.socket], None]) -> None:
+    with strange_server(behave) as port:
+        assert _code_of(port) == "board:unreachable"
+
+
+def test_a_silent_server_is_given_up_in_time() -> None:
+    start = time.monotonic()
+    with strange_server(_silence) as port:
+        _code_of(port)
+    assert time.monotonic() - start < 3
+
+
+def test_a_refused_port_is_unreachable_for_now() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(Temporary, match="refused"):
+        connect(SshTarget("127.0.0.1", port, "root", KEYS.public), KEYS.private, SOON)
+
+
+def test_a_changed_host_key_is_told_apart(board: RunningBoard) -> None:
+    with pytest.raises(JobError) as caught:
+        connect(board.target(host_key=KEYS.public), board.keys.private, QUICK)
+    assert caught.value.code == "board:host-key-changed"
+
+
+def test_a_changed_host_key_is_not_tried_again_by_itself(board: RunningBoard) -> None:
+    with pytest.raises(JobError) as caught:
+        connect(board.target(host_key=KEYS.public), board.keys.private, QUICK)
+    assert not isinstance(caught.value, Temporary)
+
+
+def test_nobody_tries_to_log_in_after_a_changed_host_key(board: RunningBoard) -> None:
+    before = board.log.count("publickey")
+    with pytest.raises(JobError):
+        connect(board.target(host_key=KEYS.public), board.keys.private, QUICK)
+    time.sleep(0.2)  # the server writes its log on its own time
+    assert board.log.count("publickey") == before
+
+
+def test_a_host_key_of_another_kind_counts_as_changed(board: RunningBoard) -> None:
+    ecdsa = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY="
+    with pytest.raises(JobError) as caught:
+        connect(board.target(host_key=ecdsa), board.keys.private, QUICK)
+    assert caught.value.code == "board:host-key-changed"
+
+
+def test_an_unknown_key_is_refused(board: RunningBoard) -> None:
+    with pytest.raises(JobError) as caught:
+        connect(board.target(), KEYS.private, QUICK)
+    assert caught.value.code == "board:login-refused"
+
+
+def test_an_unknown_user_is_refused(board: RunningBoard) -> None:
+    with pytest.raises(JobError) as caught:
+        connect(replace(board.target(), user="nobody-here"), board.keys.private, QUICK)
+    assert caught.value.code == "board:login-refused"
+
+
+def test_the_scanned_host_key_is_the_boards_own(board: RunningBoard) -> None:
+    assert scan_host_key("127.0.0.1", board.port, QUICK) == board.ready["host_key"]
+
+
+def test_the_fingerprint_is_the_one_the_board_prints(board: RunningBoard) -> None:
+    assert fingerprint(str(board.ready["host_key"])) == board.ready["fingerprint"]
+
+
+def test_a_scan_of_nothing_is_unreachable() -> None:
+    with strange_server(_web_server) as port, pytest.raises(JobError) as caught:
+        scan_host_key("127.0.0.1", port, SOON)
+    assert caught.value.code == "board:unreachable"
+
+
+def test_text_that_is_no_key_has_no_fingerprint() -> None:
+    with pytest.raises(ValueError, match="not a public key"):
+        fingerprint("ssh-ed25519")
+
+
+def test_a_comment_cannot_smuggle_a_second_line() -> None:
+    with pytest.raises(ValueError, match="one printable line"):
+        make_key_pair("me\nssh-ed25519 AAAA")
