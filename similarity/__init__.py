@@ -1,0 +1,1 @@
+"""Pure numbers: dumps, metrics, alignment, order, verdicts. Standard library and NumPy only."""

@@ -22,15 +22,13 @@ def core_scores(
     scale: float | None = None,
     qmin_value: float | None = None,
     qmax_value: float | None = None,
-    threads: int | None = None,
 ) -> Scores:
     """Every score that one pass over both tensors yields; order_free and lsb_p999 stay None.
 
     The tensors must hold equally many elements (else ValueError) and are compared as float32 in C order.
     `scale` is the size of one quantization step of the candidate, `qmin_value` and `qmax_value` the real
     values at the ends of its range; a candidate within half a step of an end counts as saturated.
-    Contiguous tensors need a few MB of extra memory whatever their size. `threads`: None means what the
-    machine offers.
+    Contiguous tensors need a few MB of extra memory whatever their size.
     """
     a, b = stored(reference).flat(), stored(candidate).flat()
     if a.size != b.size:
@@ -40,9 +38,9 @@ def core_scores(
         None if qmin_value is None else np.float32(qmin_value + slack),
         None if qmax_value is None else np.float32(qmax_value - slack),
     )
-    sums = sum_all(Work(a, b, ends), threads)
+    sums = sum_all(Work(a, b, ends))
     if _is_mere_gain(sums):
-        sums = sum_all(Work(a, b, ends, careful=True), threads)
+        sums = sum_all(Work(a, b, ends, careful=True))
     return _finish(sums, a.size, scale, ends)
 
 

@@ -8,12 +8,6 @@ range of float32 are done again in float64; NaN and Inf are counted.
 from __future__ import annotations
 
 import math
-import os
-import sys
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -23,11 +17,6 @@ from similarity.stored import Floats, StoredTensor
 # One BLAS call a row: short enough that BLAS starts no threads and float32 loses nothing that is printed.
 ROW = 4096
 BLOCK = 32 * ROW
-# Below this a second thread costs more than it brings.
-BLOCKS_PER_THREAD = 8
-MOST_THREADS = 8
-TURN_SECONDS = 1e-5
-_ONE_PASS = threading.Lock()
 # Sums of squares under this may have lost addends that float32 cannot hold.
 SMALL_SQUARES = 1e-20
 
@@ -80,54 +69,48 @@ class Work:
 
 
 class _Pass:
-    """One thread's working space and sums; nothing is allocated while it runs."""
+    """Working space and sums for blocks of one length; nothing is allocated while it runs."""
 
     def __init__(self, work: Work, length: int, row: int) -> None:
         self.sums = Sums()
-        self.row = row
-        self._ends = work.ends
-        self._careful = work.careful
-        self._difference: Floats = np.empty(length, np.float32)
-        self._ones: Floats = np.ones((1, row), np.float32)
+        self._work = work
+        self._shape = (length // row, row)
+        self._difference: Floats = np.empty(self._shape, np.float32)
+        self._flat_difference = self._difference.reshape(-1)
         self._products: Floats = np.empty((4, length // row), np.float32)
+        self._ones: Floats = np.ones((1, row), np.float32)
 
     def add(self, x: Floats, y: Floats) -> None:
-        """Add one block, a whole number of rows."""
-        if self._careful or not self._add_quickly(x, y):
+        """Add one block, of the length this was made for."""
+        if self._work.careful or not self._add_quickly(x, y):
             self._add_carefully(x, y)
-        if self._ends.are_known:
-            self.sums.at_ends += self._ends.count(y)
+        if self._work.ends.are_known:
+            self.sums.at_ends += self._work.ends.count(y)
 
     def _add_quickly(self, x: Floats, y: Floats) -> bool:
         """Add one block in float32; false, with nothing added, when float32 cannot hold its squares."""
-        difference = self._difference[: len(x)]
-        aa, bb, dd, absolute = self._multiply(x, y, difference, self._products[:, : len(x) // self.row])
+        rows_x, rows_y = x.reshape(self._shape), y.reshape(self._shape)
+        aa, bb, dd, absolute = self._multiply(rows_x, rows_y)
         if not math.isfinite(aa + bb + dd) or aa < SMALL_SQUARES or bb < SMALL_SQUARES:
             return False
         # For norms of like size 2 a.b = a.a + b.b - |a-b|^2 is as good as the product, and already paid for.
-        ab = (aa + bb - dd) / 2 if 1 / 16 < aa / bb < 16 else self._product(x, y)
-        self._gather(aa, bb, ab, dd, absolute, float(np.maximum.reduce(difference)))
+        is_like = 1 / 16 < aa / bb < 16
+        ab = (aa + bb - dd) / 2 if is_like else float(np.vecdot(rows_x, rows_y).sum(dtype=np.float64))
+        self._gather(aa, bb, ab, dd, absolute, float(np.maximum.reduce(self._flat_difference)))
         return True
 
-    def _multiply(
-        self, x: Floats, y: Floats, difference: Floats, products: Floats
-    ) -> tuple[float, float, float, float]:
-        """a.a, b.b, |a-b|^2 and sum |a-b| of a block; leaves |a-b| in `difference`."""
-        shape = (-1, self.row)
-        rows_x, rows_y, rows_d = x.reshape(shape), y.reshape(shape), difference.reshape(shape)
+    def _multiply(self, x: Floats, y: Floats) -> list[float]:
+        """a.a, b.b, |a-b|^2 and sum |a-b| of a block; leaves |a-b| in the working space."""
+        difference, (aa, bb, dd, absolute) = self._difference, self._products
         # The subtraction comes first because it fetches both tensors from memory at once: 8 % faster, measured.
-        np.subtract(rows_x, rows_y, rows_d)
-        np.vecdot(rows_x, rows_x, products[0])
-        np.vecdot(rows_y, rows_y, products[1])
-        np.abs(rows_d, rows_d)
-        np.vecdot(rows_d, rows_d, products[2])
-        np.vecdot(rows_d, self._ones, products[3])
-        aa, bb, dd, absolute = np.add.reduce(products, 1, np.float64).tolist()
-        return aa, bb, dd, absolute
-
-    def _product(self, x: Floats, y: Floats) -> float:
-        shape = (-1, self.row)
-        return float(np.vecdot(x.reshape(shape), y.reshape(shape)).sum(dtype=np.float64))
+        np.subtract(x, y, difference)
+        np.vecdot(x, x, aa)
+        np.vecdot(y, y, bb)
+        np.abs(difference, difference)
+        np.vecdot(difference, difference, dd)
+        np.vecdot(difference, self._ones, absolute)
+        sums: list[float] = np.add.reduce(self._products, 1, np.float64).tolist()
+        return sums
 
     def _gather(  # noqa: PLR0917 - a _Sums built for every block would cost a tenth of the speed
         self, aa: float, bb: float, ab: float, dd: float, absolute: float, largest: float
@@ -152,56 +135,32 @@ class _Pass:
         )
 
 
-def sum_all(work: Work, threads: int | None = None) -> Sums:
-    """All sums of `work`, shared among `threads` (None: what the machine offers)."""
-    available = threads or min(MOST_THREADS, len(os.sched_getaffinity(0)))
-    size = work.a.size
-    blocks = -(-size // BLOCK)
-    workers = max(1, min(available, blocks // BLOCKS_PER_THREAD))
-    if workers == 1:
-        return _sum_range(work, 0, size)
-    share = -(-blocks // workers) * BLOCK
-    total = Sums()
-    with _short_turns(), ThreadPoolExecutor(workers) as pool:
-        starts = range(0, size, share)
-        for sums in pool.map(lambda start: _sum_range(work, start, min(size, start + share)), starts):
-            total.add(sums)
-    return total
+def sum_all(work: Work) -> Sums:
+    """All sums over the two tensors of `work`, in one thread.
 
-
-@contextmanager
-def _short_turns() -> Iterator[None]:
-    """Let threads take turns at the interpreter every 10 us; one pass at a time, because the setting is global.
-
-    NumPy gives the interpreter back for the few microseconds of each call. With Python's usual turns of 5 ms two
-    threads were measured no faster than one; with these, 1.8 times.
+    A second thread was measured to bring nothing: NumPy needs the interpreter back every few microseconds, and blocks
+    long enough to avoid that leave the cache.
     """
-    with _ONE_PASS:
-        usual = sys.getswitchinterval()
-        sys.setswitchinterval(TURN_SECONDS)
-        try:
-            yield
-        finally:
-            sys.setswitchinterval(usual)
-
-
-def _sum_range(work: Work, start: int, stop: int) -> Sums:
-    whole = stop - (stop - start) % ROW
     total = Sums()
+    size = work.a.size
+    blocks, rows = size - size % BLOCK, size - size % ROW
     # Overflow and NaN are looked for in the sums; NumPy's warnings about them would say nothing new.
     with np.errstate(all="ignore"):
-        for first, last, row in ((start, whole, ROW), (whole, stop, stop - whole)):
-            if first < last:
-                total.add(_sum_rows(work, first, last, row))
+        for start, stop, length, row in (
+            (0, blocks, BLOCK, ROW),
+            (blocks, rows, rows - blocks, ROW),
+            (rows, size, size - rows, size - rows),
+        ):
+            if start < stop:
+                total.add(_sum_blocks(work, range(start, stop, length), length, row))
     return total
 
 
-def _sum_rows(work: Work, start: int, stop: int, row: int) -> Sums:
-    length = min(BLOCK, stop - start)
+def _sum_blocks(work: Work, starts: range, length: int, row: int) -> Sums:
     buffer_a: Floats = np.empty(length, np.float32)
     buffer_b: Floats = np.empty(length, np.float32)
     part = _Pass(work, length, row)
-    for first in range(start, stop, BLOCK):
-        last = min(stop, first + BLOCK)
-        part.add(work.a.block(first, last, buffer_a), work.b.block(first, last, buffer_b))
+    for start in starts:
+        stop = start + length
+        part.add(work.a.block(start, stop, buffer_a), work.b.block(start, stop, buffer_b))
     return part.sums

@@ -144,14 +144,6 @@ def test_the_normed_distance_keeps_its_digits_where_the_cosine_has_none():
     assert core_scores(reference, candidate).euclidean_norm == pytest.approx(expected, rel=1e-3)
 
 
-def test_threads_do_not_change_the_scores():
-    rng = np.random.default_rng(2)
-    a = rng.standard_normal(20 * BLOCK + 5).astype(np.float32)
-    b = a + np.float32(0.01) * rng.standard_normal(a.size).astype(np.float32)
-    one, two = (core_scores(a, b, threads=threads) for threads in (1, 2))
-    assert [getattr(one, name) for name in COLUMNS] == pytest.approx([getattr(two, name) for name in COLUMNS])
-
-
 def reference_scores(a, b):
     """The definitions, word for word, in float64."""
     a, b = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
