@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TooSlow
 from dataclasses import dataclass
 
 import redis
@@ -49,7 +48,7 @@ def served_queues() -> set[str]:
 
 
 def ping_redis(url: str) -> None:
-    """Ask Redis once, without another try. Raises redis.RedisError, OSError or ValueError."""
+    """Ask Redis once, without another try. Raises whatever the client raises."""
     client = redis.Redis.from_url(
         url.replace("redis+socket://", "unix://"),
         socket_timeout=PING_SECONDS,
@@ -72,7 +71,7 @@ def _redis() -> str:
     future: Future[None] = _pings.submit(ping_redis, settings.REDIS_URL)
     try:
         future.result(timeout=PING_LIMIT)
-    except (TooSlow, redis.RedisError, OSError, ValueError) as error:
+    except Exception as error:  # whatever answers there may be anything but a Redis
         future.cancel()
         raise NotThere("does not answer; jobs wait, nothing is lost") from error
     return "answers"

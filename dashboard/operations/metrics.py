@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, F, Min, Q
-from django.db.models.fields.json import KT
+from django.db.models.fields.json import KeyTextTransform
 from django.utils import timezone
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -69,7 +69,7 @@ def _queued_since() -> Iterator[tuple[str, datetime]]:
         since = kind.objects.filter(state=State.QUEUED).aggregate(since=Min("created_at"))["since"]
         if since:
             yield queue, since
-    for toolkit, since in _grouped(Conversion, KT("recipe__settings__toolkit")):
+    for toolkit, since in _grouped(Conversion, KeyTextTransform("toolkit", "recipe__settings")):
         yield f"convert.{toolkit}", since
     for site, since in _grouped(Run, F("site")):
         yield f"boards.{site}", since
