@@ -8,6 +8,7 @@ would be code.
 import os
 
 from celery import Celery
+from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 
@@ -49,3 +50,8 @@ app.conf.update(
     visibility_timeout=12 * 3600,
     imports=["workers.tasks"],
 )
+
+
+@setup_logging.connect
+def keep_our_logs(**_: object) -> None:
+    """Having a receiver is what keeps Celery from setting up logs of its own; ours are in operations/logs.py."""
