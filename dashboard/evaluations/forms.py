@@ -103,8 +103,9 @@ class EvaluationForm(PageForm):
             field.initial = rows.first()
 
     def _add_input(self, number: int, found: Mapping[str, Any]) -> None:
-        shape = ", ".join(str(size) for size in found.get("shape") or [])
-        fixed = all(isinstance(size, int) for size in found.get("shape") or [])
+        sizes = found.get("shape")
+        shape = ", ".join("?" if size is None else str(size) for size in sizes or [])
+        fixed = sizes is not None and all(isinstance(size, int) for size in sizes)
         self.fields[f"shape_{number}"] = forms.CharField(
             required=False,
             max_length=200,

@@ -46,6 +46,7 @@ def evaluation(request: HttpRequest, pk: int) -> HttpResponse:
     context = _about(mine) | {
         "legs": legs,
         "simulated": any(leg.simulated for leg in legs),
+        "measured": any(leg.rows or leg.result for leg in legs),
         "may_change": mine.project.may_change(request.user),
         "run_ids": [leg.leg.run_id for leg in legs if leg.result],
     }

@@ -80,10 +80,10 @@ def _layout(title: str, points: Sequence[Point]) -> dict[str, Any]:
     few = len({point.version for point in points}) <= EACH_VERSION
     return {
         "height": 340,
-        "margin": {"l": 70, "r": 20, "t": 20, "b": 50},
+        "margin": {"l": 70, "r": 20, "t": 60, "b": 50},
         "hovermode": "closest",
         "showlegend": True,
-        "legend": {"orientation": "h", "y": -0.2, "x": 0},
+        "legend": {"orientation": "h", "y": 1.03, "yanchor": "bottom", "x": 0},
         "xaxis": {"title": {"text": "version"}, "tickformat": "d", **({"dtick": 1} if few else {})},
         "yaxis": {"title": {"text": title}, "automargin": True},
     }

@@ -111,20 +111,28 @@ def _layout(rows: Sequence[LayerRow]) -> dict[str, Any]:
     bad = next((row for row in rows if row.is_first_bad), None)
     return {
         "height": 420,
-        "margin": {"l": 60, "r": 60, "t": 36, "b": 110},
+        "margin": {"l": 60, "r": 60, "t": 56, "b": 110},
         "hovermode": "closest",
         "barmode": "overlay",
-        "legend": {"orientation": "h", "y": 1.12, "x": 0},
+        "legend": {"orientation": "h", "y": 1.09, "yanchor": "bottom", "x": 0},
         "xaxis": {
             "tickmode": "array",
             "tickvals": [row.position for row in rows[::every]],
             "ticktext": [_short(row.name) for row in rows[::every]],
             "tickangle": -40,
+            "showgrid": False,
             "range": [-0.6, len(rows) - 0.4],
             "automargin": True,
         },
         "yaxis": {"title": {"text": "µs"}, "side": "right", "rangemode": "tozero", "showgrid": False},
-        "yaxis2": {"title": {"text": "cosine"}, "side": "left", "overlaying": "y", "zeroline": False},
+        "yaxis2": {
+            "title": {"text": "cosine"},
+            "side": "left",
+            "overlaying": "y",
+            "zeroline": False,
+            "tickmode": "auto",
+            "automargin": True,
+        },
         "shapes": [_band(bad)] if bad else [],
         "annotations": [_flag(bad)] if bad else [],
     }

@@ -71,8 +71,12 @@ def duration(us: Any) -> str:
 
 @register.filter
 def times(sizes: Any) -> str:
-    """A shape: sizes joined by a multiplication sign."""
-    return f" {TIMES} ".join(str(size) for size in sizes) if isinstance(sizes, list | tuple) else MISSING
+    """A shape: sizes joined by a multiplication sign, a question mark for a size nobody knows."""
+    return (
+        f" {TIMES} ".join("?" if size is None else str(size) for size in sizes)
+        if isinstance(sizes, list | tuple)
+        else MISSING
+    )
 
 
 @register.filter
