@@ -14,7 +14,7 @@ from dashboard.files import Missing, StoreFull
 from dashboard.jobs.failures import failure
 from dashboard.jobs.models import Fence, Job
 from dashboard.pipeline import advance
-from workers.errors import JobError, LeaseLost, Temporary
+from workers.errors import Died, JobError, LeaseLost, Temporary
 from workers.lease import Lease
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def _run(job: J, step: Step[J], fence: Fence) -> None:
                 _end(job, lambda: job.end_cancelled(fence))
             return
         except Exception as error:
-            code, detail, again = explain(error, fence)
+            code, detail, again = explain(error, job)
             lease.log(f"{code}: {detail}\n")
             lease.flush()
             _fail(job, fence, code, detail, again)
@@ -81,7 +81,7 @@ def _finish(job: Job, fence: Fence, keep: Keep) -> None:
     try:
         _end(job, succeed)
     except Exception as error:
-        code, detail, again = explain(error, fence)
+        code, detail, again = explain(error, job)
         job.refresh_from_db()
         _fail(job, fence, code, detail, again)
 
@@ -100,16 +100,17 @@ def _end(job: Job, move: Callable[[], bool]) -> None:
             advance(job)
 
 
-def explain(error: Exception, fence: Fence) -> tuple[str, str, bool]:
+def explain(error: Exception, job: Job) -> tuple[str, str, bool]:
     """The failure code, the detail, and whether another try may help.
 
-    A toolkit that died is tried once more: somebody else may have killed it, a second death is its own.
+    A toolkit that died is tried once more: somebody else may have killed it, a second death is its own. What the
+    job was put back for is still in its `detail`; attempts that ended otherwise (a lost worker) do not count.
     """
     match error:
         case Temporary():
             return error.code, error.detail, True
-        case JobError(code="toolkit:crashed"):
-            return error.code, error.detail, fence.attempt < 2
+        case Died() | JobError(code="toolkit:crashed"):
+            return error.code, error.detail, not job.detail.startswith(f"{error.code}: ")
         case JobError():
             return error.code, error.detail, failure(error.code).is_retried
         case StoreFull():

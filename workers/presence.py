@@ -1,4 +1,4 @@
-"""A worker's sign of life, and the promise that its processes end with it."""
+"""A worker's sign of life, the clearing up after its killed fellows, and the promise that its processes end with it."""
 
 import ctypes
 import logging
@@ -6,33 +6,45 @@ import os
 import signal
 import socket
 import threading
+import time
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 
 from dashboard.jobs.services import beat
+from workers import leftovers
 
 logger = logging.getLogger(__name__)
 BEAT_SECONDS = 10
+WORKER = os.getpid()  # this module is imported before the pool is forked
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def announce(queues: list[str]) -> None:
-    """Tell the database every ten seconds that this worker serves these queues."""
-    threading.Thread(target=_beat, args=(queues,), name="presence", daemon=True).start()
+    """Tell the database every ten seconds that this worker serves these queues; clear up once in a lease."""
+    threading.Thread(target=_live, args=(queues,), name="presence", daemon=True).start()
 
 
 def end_with_parent() -> None:
     """A pool process must not outlive the worker that was killed: its lease would be renewed for nobody."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != WORKER:  # the worker was killed before the kernel was asked
+        os._exit(1)
 
 
-def _beat(queues: list[str]) -> None:
+def _live(queues: list[str]) -> None:
     name, waiting = f"{socket.gethostname()}:{os.getpid()}", threading.Event()
+    swept_at = float("-inf")
     while True:
         try:
             beat(name, "worker", queues)
+            if time.monotonic() - swept_at >= settings.LEASE_SECONDS:
+                swept_at = time.monotonic()
+                leftovers.sweep()
         except DatabaseError:
             logger.warning("the database is away", exc_info=True)
+        except OSError:
+            logger.warning("clearing up failed", exc_info=True)
         finally:
             connection.close()
-        waiting.wait(BEAT_SECONDS)
+        waiting.wait(min(BEAT_SECONDS, settings.LEASE_SECONDS))

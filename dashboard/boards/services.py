@@ -191,9 +191,14 @@ def keep_result(run: Run, measured: Measured) -> RunResult:
     return result
 
 
-def note_failure(board: Board, code: str, detail: str) -> None:
-    """Count a failure that is the board's; a changed host key or the second in a row quarantines it."""
-    Board.objects.filter(pk=board.pk).update(failures_in_a_row=F("failures_in_a_row") + 1)
+def note_failure(run: Run, board: Board, code: str, detail: str) -> None:
+    """Count a failure that is the board's; a changed host key or the second in a row quarantines it.
+
+    A run that holds the board no longer says nothing about it: its agent was ended for the next holder.
+    """
+    held = Board.objects.filter(pk=board.pk, run=run.pk, fence=board.fence)
+    if not held.update(failures_in_a_row=F("failures_in_a_row") + 1):
+        return
     board.refresh_from_db()
     if code == "board:host-key-changed" or board.failures_in_a_row >= SICK_AFTER:
         set_state(board, BoardState.UNHEALTHY, f"{code}: {detail}")

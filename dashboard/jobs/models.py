@@ -166,7 +166,7 @@ class Job(models.Model):
         )
 
     def succeed(self, fence: Fence) -> bool:
-        return self._end(fence, State.SUCCEEDED)
+        return self._end(fence, State.SUCCEEDED, detail="")
 
     def fail(self, fence: Fence, code: str, detail: str = "") -> bool:
         return self._end(fence, State.FAILED, failure=code, detail=detail[:4000])

@@ -4,6 +4,7 @@ import argparse
 import json
 import platform
 import random
+import signal
 import time
 from collections import Counter
 from importlib.metadata import version
@@ -21,7 +22,7 @@ from tests.chaos.work import JOBS_PER_LEG, Work, ended_jobs, jobs
 
 TICK_S = 0.1
 OPEN_LEGS = 16  # enough that every kind of job is always under way
-STUCK_S = 120.0
+STUCK_S = 60.0
 LAST_FAULT_AT = 0.9  # of the jobs: what the faults did must still be seen to heal
 
 
@@ -81,6 +82,8 @@ class Run:
         if ended != self._progress[1]:
             self._progress = (time.monotonic(), ended)
         if time.monotonic() - self._progress[0] > STUCK_S:
+            for worker in self.stack.workers:
+                worker.send(signal.SIGUSR1)  # Celery writes the stacks of its threads into the log
             return True
         asked = self.work.expected_jobs
         return asked >= wanted and ended >= asked and len(self.struck) == len(self.plan)

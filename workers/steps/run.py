@@ -17,6 +17,7 @@ from dashboard.layers.models import Dump
 from dashboard.layers.services import store_dump
 from similarity.dumpfile import DamagedFile
 from workers.errors import JobError, LeaseLost, Temporary
+from workers.jobfolder import SEPARATOR
 from workers.lease import Lease
 from workers.lifecycle import Keep
 from workers.link.results import RunResult
@@ -33,11 +34,11 @@ def run(run: Run, lease: Lease) -> Keep:
     if board is None:
         raise Temporary("board:none-suitable", "The board was removed while the run waited.")
     try:
-        with TemporaryDirectory(dir=work_root(), prefix=f"run-{run.pk}~") as folder:
+        with TemporaryDirectory(dir=work_root(), prefix=f"run-{run.pk}-{run.attempt}{SEPARATOR}") as folder:
             measured = measure(run, board, Path(folder), lease)
     except JobError as error:
         if error.code.startswith("board:"):
-            note_failure(board, error.code, error.detail)
+            note_failure(run, board, error.code, error.detail)
         raise
     return partial(keep_result, run, measured)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from similarity.tensorfile import DamagedFile, TensorFile
-from workers.errors import JobError
+from workers.errors import Died, JobError
 from workers.jobfolder import JobFolder
 from workers.toolkits.jobs import INSPECTION, run_script
 
@@ -108,7 +108,9 @@ def inspect_model(
 
 def as_model_error(error: JobError) -> JobError:
     """An inspection that dies of its limits says something about the model, not about a toolkit."""
-    if error.code in ("toolkit:timed-out", "toolkit:out-of-memory", "toolkit:crashed", "toolkit:disk-full"):
+    if error.code == "toolkit:crashed":
+        return Died("model:too-complex", error.detail)
+    if error.code in ("toolkit:timed-out", "toolkit:out-of-memory", "toolkit:disk-full"):
         return JobError("model:too-complex", error.detail)
     if error.code == "toolkit:failed":
         return JobError("model:invalid", error.detail)
@@ -158,7 +160,9 @@ def as_data_error(error: JobError) -> JobError:
     """As as_model_error, for input sets."""
     if error.code in ("toolkit:timed-out", "toolkit:out-of-memory", "toolkit:disk-full"):
         return JobError("data:too-large", error.detail)
-    if error.code in ("toolkit:failed", "toolkit:crashed"):
+    if error.code == "toolkit:crashed":
+        return Died("data:unreadable", error.detail)
+    if error.code == "toolkit:failed":
         return JobError("data:unreadable", error.detail)
     return error
 
