@@ -86,6 +86,7 @@ def _handshake(host: str, port: int, key_kinds: Sequence[str], patience: Patienc
         transport.start_client(timeout=patience.connect_s)
     except BaseException as error:
         if transport is not None:
+            transport.packetizer.complete_handshake()  # else its timer's thread outlives the failure
             transport.close()
         sockets.cut(wire)
         if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
