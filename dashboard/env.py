@@ -63,7 +63,10 @@ def path(name: str, default: Path) -> Path:
 def database(name: str, default: Path) -> dict[str, object]:
     """Django's database settings from `sqlite:///file` or `postgres://user:password@host:port/name`."""
     url = os.environ.get(name) or f"sqlite:///{default}"
-    parts = urlsplit(url)
+    try:
+        parts, port = urlsplit(url), urlsplit(url).port
+    except ValueError as error:  # the address itself may hold a password: it is not repeated
+        raise ImproperlyConfigured(f"{name} is not an address: its host or port makes no sense.") from error
     if parts.scheme == "sqlite":
         return _sqlite(parts.path[1:] if parts.path.startswith("//") else parts.path)
     if parts.scheme in {"postgres", "postgresql"}:
@@ -73,7 +76,7 @@ def database(name: str, default: Path) -> dict[str, object]:
             "USER": unquote(parts.username or ""),
             "PASSWORD": unquote(parts.password or ""),
             "HOST": unquote(parts.hostname or ""),
-            "PORT": str(parts.port or ""),
+            "PORT": str(port or ""),
             "CONN_MAX_AGE": 60,
             "CONN_HEALTH_CHECKS": True,
             "OPTIONS": {"connect_timeout": 5},

@@ -5,8 +5,10 @@ Jobs are moved by their real moves (claim, succeed, fail), so a state that canno
 
 import io
 import itertools
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,20 +28,30 @@ from dashboard.projects.services import create_project, make_token, set_role
 from dashboard.registry.models import InputSet, Layout, ModelVersion, Purpose, RegisteredModel
 from dashboard.registry.services import Origin, Upload, register_model, upload_input_set, upload_version
 from similarity.dumpfile import layer_of, write_dump
+from workers.toolkits.inspect import ModelFacts, TensorFacts
 
 PASSWORD = "correct horse battery"
 LAYERS = ("conv_1", "conv_2", "add_3")
-REPORT = {
-    "format": "onnx",
-    "opset": 13,
-    "ir_version": 8,
-    "inputs": [{"name": "input", "shape": [1, 3, 8, 8], "dtype": "float32"}],
-    "outputs": [{"name": "output", "shape": [1, 3, 32, 32], "dtype": "float32"}],
-    "operators": {"Conv": 2, "Add": 1},
-    "nodes": 3,
-    "parameters": 1234,
+MODEL_FACTS = ModelFacts(
+    inputs=(TensorFacts("input", (1, 3, 8, 8), "float32"),),
+    outputs=(TensorFacts("output", (1, 3, 32, 32), "float32"),),
+    opset=13,
+    ir_version=8,
+    operators={"Conv": 2, "Add": 1},
+    parameters=1234,
+    nodes=3,
+    max_rank=4,
+    dynamic=False,
+    producer="test",
+    external_data=False,
+    lint=(),
+)
+REPORT = json.loads(json.dumps(asdict(MODEL_FACTS)))
+SAMPLES_REPORT = {
+    "count": 4,
+    "inputs": [{"name": "", "shape": [8, 8, 3], "dtype": "uint8"}],
+    "layout_guess": "NHWC",
 }
-SAMPLES_REPORT = {"format": "npz", "count": 4, "inputs": [{"name": "", "shape": [8, 8, 3], "dtype": "uint8"}]}
 
 _numbers = itertools.count(1)
 J = TypeVar("J", bound=Job)
@@ -314,6 +326,7 @@ def store(text: str) -> files.Stored:
 def _inspected(inspection: Any, report: dict[str, Any]) -> None:
     begin(inspection)
     type(inspection).objects.filter(pk=inspection.pk).update(report=report)
+    inspection.report = report
     assert inspection.succeed(inspection.fence)
 
 
