@@ -1,7 +1,7 @@
 """One holder per board: the newest fence wins, older ones are refused, and what they left running is ended.
 
 In the work folder: `fence` (the newest number seen), `fence.lock` (held while it moves), `agent.lock` (held
-during a run), and a folder run-<fence> for each run with `pids` in it: a line "pid start-time" for each
+during a run), and a folder run-<fence> for each run with `pids` in it: a line "pid start-time boot-id" for each
 process that it started.
 """
 
@@ -13,6 +13,9 @@ import signal
 import time
 from contextlib import contextmanager
 
+from boardagent.sysinfo import text_of
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 RUN_FOLDER = re.compile(r"^run-([0-9]{1,18})$")
 
 
@@ -53,9 +56,9 @@ def end_leftovers(root, up_to):
     ended = []
     for _, folder in runs(root, up_to):
         for pid, started in _recorded(folder):
-            if pid != os.getpid() and start_time(pid) == started:
-                _kill_group(pid)
-                ended.append(pid)
+            for victim in _members(pid, started):
+                _kill(victim)
+                ended.append(victim)
     return ended
 
 
@@ -70,17 +73,23 @@ def remove_runs(root, up_to):
 def record(folder, pid):
     """Note that the run in `folder` started process `pid` (leader of its own group)."""
     with open(os.path.join(folder, "pids"), "a") as file:
-        file.write("{} {}\n".format(pid, start_time(pid)))
+        file.write("{} {} {}\n".format(pid, start_time(pid), text_of(BOOT_ID)))
 
 
 def start_time(pid):
     """When a process started, in ticks since boot: pid and this name it for good. None: it is gone."""
+    fields = _stat(pid)
+    return fields[19] if fields else None
+
+
+def _stat(pid):
+    """The fields of /proc/<pid>/stat from the state on; None when the process is gone or a zombie."""
     try:
         with open("/proc/{}/stat".format(pid)) as file:
             fields = file.read().rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] == "Z" else fields[19]
+    return None if fields[0] == "Z" else fields
 
 
 @contextmanager
@@ -107,17 +116,29 @@ def _locked(path):
 
 
 def _recorded(folder):
+    """(pid, start time) of each process noted since this boot, children before the agent that started them."""
     try:
         with open(os.path.join(folder, "pids")) as file:
-            pairs = [line.split() for line in file]
+            notes = [line.split() for line in file]
     except OSError:
         return []
-    return [(int(pair[0]), pair[1]) for pair in pairs if len(pair) == 2 and pair[0].isdigit()]
+    here = text_of(BOOT_ID)
+    known = [note for note in notes if len(note) == 3 and note[0].isdigit() and note[2] == here]
+    return [(int(note[0]), note[1]) for note in reversed(known)]
 
 
-def _kill_group(pid):
-    for end in (os.killpg, os.kill):
-        try:
-            end(pid, signal.SIGKILL)
-        except OSError:
-            pass
+def _members(pid, started):
+    """Who is left of a noted process and its session; a session outlives its leader, and keeps its number taken."""
+    now = start_time(pid)
+    if now not in (None, started):
+        return []  # the number belongs to somebody else by now
+    everybody = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    of_session = [one for one in everybody if (_stat(one) or [None] * 4)[3] == str(pid)]
+    return [one for one in set(of_session + [pid] * (now is not None)) if one != os.getpid()]
+
+
+def _kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        pass

@@ -97,13 +97,20 @@ def make_artifact(path: Path, *, traced: bool = True) -> Path:
 
 
 def _layer(model: onnx.ModelProto, key: str, op: str, tensor: str) -> dict[str, Any]:
+    row = {"key": key, "name": key, "op": op, "layout": "", "inputs": [], "sources": [key], "tensor": tensor,
+           "scale": None, "zero_point": None, "qmin": None, "qmax": None}  # fmt: skip
     values = {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer}
-    quantizer = next(n for n in model.graph.node if n.output[0] == f"{tensor}_QuantizeLinear_Output")
-    return {
-        "key": key, "name": key, "op": op, "layout": "", "inputs": [], "sources": [key],
-        "scale": float(values[quantizer.input[1]]), "zero_point": int(values[quantizer.input[2]]),
-        "qmin": 0, "qmax": 255, "tensor": quantizer.output[0],
-    }  # fmt: skip
+    for node in model.graph.node:
+        if node.output[0] == f"{tensor}_QuantizeLinear_Output":  # onnxruntime leaves DepthToSpace in float
+            scale, zero_point = float(values[node.input[1]]), int(values[node.input[2]])
+            row |= {
+                "scale": scale,
+                "zero_point": zero_point,
+                "qmin": 0,
+                "qmax": 255,
+                "tensor": node.output[0],
+            }
+    return row
 
 
 def make_inputs(path: Path) -> Path:
