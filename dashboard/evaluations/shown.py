@@ -47,7 +47,10 @@ HEAVY = (
 
 @dataclass(frozen=True)
 class ShownReason:
-    """A reason of the verdict; `position` is the layer's row, None when it names none."""
+    """A reason of the verdict; `position` is the layer's row, None when it names none.
+
+    The text is empty where the verdict's sentence says it already.
+    """
 
     text: str
     layer: str
@@ -145,15 +148,16 @@ def _shown(leg: Leg, scores: dict[int, list[LayerScore]]) -> ShownLeg:
         leg.first_bad_layer,
     )
     places = {name: row.position for row in rows for name in _names(row)}
-    reasons = [
-        ShownReason(
-            str(reason.get("text", "")), str(reason.get("layer") or ""), places.get(reason.get("layer") or "")
-        )
-        for reason in leg.reasons
-    ]
-    return ShownLeg(leg, rows, reasons, layers_chart(rows, simulated) if rows else None, result, simulated)
+    reasons = [_reason(reason, leg.sentence, places) for reason in leg.reasons]
+    told = [reason for reason in reasons if reason.text or reason.layer]
+    return ShownLeg(leg, rows, told, layers_chart(rows, simulated) if rows else None, result, simulated)
 
 
 def _names(row: LayerRow) -> set[str]:
     board_key = {row.board.candidate_key} if row.board else set()
     return {row.key, row.source_key, row.name} | board_key
+
+
+def _reason(reason: dict[str, Any], sentence: str, places: dict[str, int]) -> ShownReason:
+    text, layer = str(reason.get("text", "")), str(reason.get("layer") or "")
+    return ShownReason("" if text in sentence else text, layer, places.get(layer))

@@ -86,10 +86,20 @@ def matching_of(first: Run, second: Run) -> Comparison | None:
 
 
 def _pairs(first: Sequence[LayerRow], second: Sequence[LayerRow], partners: dict[str, str]) -> list[Pair]:
-    others = {row.source_key: row for row in second}
-    pairs = [Pair(row, others.pop(partners.get(row.source_key, ""), None)) for row in first]
-    left = [Pair(None, row) for row in others.values()]
-    return pairs + left
+    """The first side's layers with their partners; what only the second has stands behind its predecessor there."""
+    left = {row.source_key: row for row in second}
+    pairs = [Pair(row, left.pop(partners.get(row.source_key, ""), None)) for row in first]
+    follows: dict[str, list[Pair]] = {}
+    before = ""
+    for row in second:
+        if row.source_key in left:
+            follows.setdefault(before, []).append(Pair(None, row))
+        else:
+            before = row.source_key
+    ordered = follows.get("", [])
+    for pair in pairs:
+        ordered += [pair, *(follows.get(pair.second.source_key, []) if pair.second else [])]
+    return ordered
 
 
 def _settings(first: Run, second: Run) -> list[tuple[str, str, str]]:

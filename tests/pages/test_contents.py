@@ -72,6 +72,18 @@ def test_cosines_have_six_decimals(world: World, viewer: Client) -> None:
     assert "0.310000" in _text(viewer, f"/evaluations/{world.evaluation.pk}/")
 
 
+def test_names_in_a_verdict_are_set_as_code_and_escaped(world: World, viewer: Client) -> None:
+    world.evaluation.legs.update(sentence="It leaves at `<b>x</b>` first.")
+    page = _text(viewer, f"/evaluations/{world.evaluation.pk}/")
+    assert "It leaves at <code>&lt;b&gt;x&lt;/b&gt;</code> first." in page
+
+
+def test_a_reason_that_the_sentence_tells_is_not_told_twice(world: World, viewer: Client) -> None:
+    leg = world.evaluation.legs.all()[0]
+    page = _text(viewer, f"/evaluations/{world.evaluation.pk}/")
+    assert page.count(leg.sentence) == world.evaluation.legs.count()
+
+
 def test_a_cosine_that_is_not_one_is_not_written_as_one(world: World, viewer: Client) -> None:
     leg = world.evaluation.legs.all()[0]
     LayerScore.objects.filter(comparison=leg.on_board, position=0).update(cosine=0.99999999)

@@ -4,9 +4,11 @@ A template hands over an empty string for what does not exist (the score of a la
 writes a dash for anything that is no number.
 """
 
+from itertools import zip_longest
 from typing import Any
 
 from django import template
+from django.utils.html import format_html, format_html_join
 
 register = template.Library()
 MISSING = "—"
@@ -28,13 +30,20 @@ STATES = {
 
 @register.filter
 def cosine(value: Any) -> str:
-    """Six decimals, and more where six would round to one what is not one."""
+    """Six decimals, and up to ten where six would round to one what is not one; beyond, the SQNR tells."""
     if not _is_number(value):
         return MISSING
-    digits = 6
-    while digits < 12 and value != 1 and abs(round(value, digits)) == 1:
-        digits += 1
-    return f"{value:.{digits}f}"
+    enough = (digits for digits in range(6, 11) if abs(round(value, digits)) != 1)
+    return f"{value:.{next(enough, 6)}f}"
+
+
+@register.filter
+def codes(text: Any) -> str:
+    """A sentence whose `names` are set as code; everything in it is escaped."""
+    pieces = str(text).split("`")
+    return format_html_join(
+        "", "{}{}", ((piece, _code(name)) for piece, name in zip_longest(pieces[::2], pieces[1::2]))
+    )
 
 
 @register.filter
@@ -95,6 +104,10 @@ def tone(word: str) -> str:
 def percent(job: Any) -> int:
     """How far a job's stage is, 0..100."""
     return min(100, 100 * job.stage_done // job.stage_total) if job.stage_total else 0
+
+
+def _code(name: str | None) -> str:
+    return "" if name is None else format_html("<code>{}</code>", name)
 
 
 def _is_number(value: Any) -> bool:
