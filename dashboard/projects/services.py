@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
@@ -16,6 +17,7 @@ from dashboard.jobs.models import in_seconds
 from dashboard.projects.models import ApiToken, AuditEvent, Membership, Project, Role, Scope
 
 TOKEN_START = "lw_"
+TOKEN = re.compile(TOKEN_START + r"([0-9a-f]{10})_([A-Za-z0-9_-]{20,100})")
 
 
 def unique_slug(name: str, taken: Any) -> str:
@@ -76,9 +78,10 @@ def make_token(
 
 def token_for(text: str) -> ApiToken | None:
     """The usable token that this text is the secret of, its use noted at most once a minute."""
-    if not text.startswith(TOKEN_START) or text.count("_") < 2:
+    parts = TOKEN.fullmatch(text)
+    if parts is None:
         return None
-    prefix, secret = text.removeprefix(TOKEN_START).split("_", 1)
+    prefix, secret = parts.groups()
     token = ApiToken.objects.usable().select_related("user", "project").filter(prefix=prefix).first()
     if token is None or not hmac.compare_digest(token.digest, _digest(secret)):
         return None
