@@ -81,6 +81,11 @@ class ShownLeg:
         return self.leg.on_board.summary if self.leg.on_board else {}
 
     @property
+    def first_bad(self) -> str:
+        """The first bad layer as its row names it; the stored key when no row has it."""
+        return next((row.name for row in self.rows if row.is_first_bad), self.leg.first_bad_layer)
+
+    @property
     def slowest(self) -> LayerRow | None:
         timed = [row for row in self.rows if row.time_us is not None]
         return max(timed, key=lambda row: row.time_us or 0.0, default=None)

@@ -34,7 +34,7 @@ def test_the_metric_is_switched(signed_in: Window, world: World) -> None:
     signed_in.open(f"/evaluations/{world.evaluation.pk}/")
     signed_in.page.wait_for_selector(".chart[data-drawn=yes] >> nth=1")
     signed_in.page.locator("[data-choice='1']").first.click()
-    signed_in.page.wait_for_function("document.querySelector('.y2title')?.textContent.startsWith('SQNR')")
+    signed_in.page.wait_for_selector(".y2title >> text=SQNR")
     assert signed_in.page.locator("[data-choice='1']").first.get_attribute("aria-pressed") == "true"
 
 
