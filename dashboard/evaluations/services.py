@@ -102,7 +102,7 @@ def cancel_evaluation(evaluation: Evaluation, user: Any) -> None:
     """Cancel what is under way; work that another evaluation also waits for goes on."""
     with transaction.atomic():
         # locked like in proceed(), which would otherwise ask for the next job of a leg that is being cancelled
-        for leg in evaluation.legs.filter(ended_at=None).select_for_update():
+        for leg in Leg.objects.filter(evaluation=evaluation, ended_at=None).select_for_update():
             for job in leg.jobs:
                 if not job.has_ended and not _is_shared(job, leg):
                     job.cancel()
