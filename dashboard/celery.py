@@ -6,6 +6,7 @@ would be code.
 """
 
 import os
+from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging
@@ -31,8 +32,9 @@ app.conf.update(
     worker_soft_shutdown_timeout=3,
     worker_send_task_events=False,
     worker_enable_remote_control=False,
-    # onnxruntime and numpy stay out of the worker's memory, what little leaks goes with the child
+    # onnxruntime stays out of the worker's memory, what little leaks goes with the child
     worker_max_tasks_per_child=200,
+    worker_proc_alive_timeout=60,  # a busy machine may need more than the usual 4 s to start one
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_connection_timeout=3,
@@ -55,3 +57,8 @@ app.conf.update(
 @setup_logging.connect
 def keep_our_logs(**_: object) -> None:
     """Having a receiver is what keeps Celery from setting up logs of its own; ours are in operations/logs.py."""
+
+
+@setup_logging.connect
+def keep_logging(**_: Any) -> None:
+    """Leave logging as Django set it up; Celery would raise the level and hide what jobs say."""

@@ -4,6 +4,7 @@ Runs as `manage.py dispatcher`; several may run. Everything it does may be done 
 task: a message is a task's name and a row's id.
 """
 
+import functools
 import logging
 import os
 import socket
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, transaction
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from dashboard.celery import app
 from dashboard.jobs.models import Job, kinds
@@ -22,6 +24,7 @@ from dashboard.pipeline import advance
 
 logger = logging.getLogger(__name__)
 BATCH = 200
+MOST_MESSAGES = 1000
 TICK_SECONDS = 0.2
 
 
@@ -48,7 +51,7 @@ class Dispatcher:
                 self._swept_at = time.monotonic()
                 beat(self.name, "dispatcher")
                 self.sweep()
-        except (OperationalError, OSError) as error:
+        except (OperationalError, RedisError, OSError) as error:
             logger.warning("redis is away: %s", error)
             self.stopping.wait(1)
         except DatabaseError:
@@ -58,8 +61,11 @@ class Dispatcher:
     def ring(self) -> int:
         """Publish what is queued and was not told lately; returns how many messages went out."""
         rung = 0
+        is_full = functools.cache(has_enough_messages)
         for kind in kinds():
-            for job in kind.objects.to_ring().defer("log")[:BATCH]:
+            for job in kind.objects.to_ring().defer("log")[: kind.most_at_once()]:
+                if job.published_at and is_full(job.queue):
+                    continue  # nobody lost its message, the workers are behind
                 publish(job)
                 note_published(job)
                 rung += 1
@@ -94,6 +100,12 @@ class Dispatcher:
 def publish(job: Job) -> None:
     """Send the hint: no retry here, the next round is the retry."""
     app.send_task(job.task, args=[job.pk], queue=job.queue, retry=False, ignore_result=True)
+
+
+def has_enough_messages(queue: str) -> bool:
+    """Do so many messages wait in Redis that ringing again would only make them more?"""
+    with app.pool.acquire(block=True) as connection:
+        return bool(connection.default_channel.client.llen(queue) >= MOST_MESSAGES)
 
 
 def give_up(job: Job) -> bool:

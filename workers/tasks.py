@@ -2,17 +2,24 @@
 
 from typing import Any
 
-from celery.signals import worker_process_init, worker_ready
+from celery.signals import worker_init, worker_process_init, worker_ready
 from django.db import close_old_connections
 
 from dashboard.boards.models import Run
+from dashboard.boards.services import claim_with_board
 from dashboard.celery import app
 from dashboard.conversions.models import Conversion
 from dashboard.jobs.models import Job
 from dashboard.layers.models import Comparison
 from dashboard.registry.models import Inspection
 from workers import presence
+from workers.child import isolation
 from workers.lifecycle import work
+from workers.link.bundle import agent_bundle
+from workers.steps.compare import compare
+from workers.steps.convert import convert
+from workers.steps.inspect import inspect
+from workers.steps.run import run
 
 
 def row(kind: type[Job], pk: int) -> Any:
@@ -23,35 +30,33 @@ def row(kind: type[Job], pk: int) -> Any:
 
 @app.task(name=Inspection.task)
 def inspect_task(pk: int) -> None:
-    from workers.steps.inspect import inspect
-
     if job := row(Inspection, pk):
         work(job, inspect)
 
 
 @app.task(name=Conversion.task)
 def convert_task(pk: int) -> None:
-    from workers.steps.convert import convert
-
     if job := row(Conversion, pk):
         work(job, convert)
 
 
 @app.task(name=Comparison.task)
 def compare_task(pk: int) -> None:
-    from workers.steps.compare import compare
-
     if job := row(Comparison, pk):
         work(job, compare)
 
 
 @app.task(name=Run.task)
 def run_task(pk: int) -> None:
-    from dashboard.boards.services import claim_with_board
-    from workers.steps.run import run
-
     if job := row(Run, pk):
         work(job, run, claim=claim_with_board)
+
+
+@worker_init.connect
+def prepare(**_: Any) -> None:
+    """What every pool process would find out by itself: done once, before they are forked."""
+    isolation()
+    agent_bundle()
 
 
 @worker_ready.connect

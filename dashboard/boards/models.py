@@ -79,8 +79,9 @@ class Board(models.Model):
 class RunQuerySet(JobQuerySet):
     def to_ring(self) -> Self:
         """Queued runs for which a board is free right now."""
-        free = Board.objects.free().filter(platform=OuterRef("platform"), projects=OuterRef("project"))
-        chosen = Board.objects.free().filter(pk=OuterRef("wanted_board"), projects=OuterRef("project"))
+        usable = Board.objects.free().filter(projects=OuterRef("project"), site=OuterRef("site"))
+        free = usable.filter(platform=OuterRef("platform"))
+        chosen = usable.filter(pk=OuterRef("wanted_board"))
         return (
             super()
             .to_ring()
@@ -120,6 +121,11 @@ class Run(Job):
 
     def get_absolute_url(self) -> str:
         return reverse("run", args=[self.pk])
+
+    @classmethod
+    def most_at_once(cls) -> int:
+        """One for each free board: the others would come in vain."""
+        return Board.objects.free().count()
 
     def released(self) -> None:
         Board.objects.filter(run=self.pk).update(run=None)

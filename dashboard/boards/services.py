@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from dashboard.boards import keys
 from dashboard.boards.models import Board, BoardState, Run, RunResult
 from dashboard.conversions.models import Artifact
+from dashboard.jobs.models import State
 from dashboard.layers.models import Dump
 from dashboard.projects.models import Project
 from dashboard.projects.services import record
@@ -142,7 +143,10 @@ def request_run(
 
 
 def claim_with_board(run: Run, owner: str) -> bool:
-    """Claim the run and a free board for it in one transaction; neither without the other."""
+    """Claim the run and a free board for it in one transaction; neither without the other.
+
+    When no board is free any more, the run counts as never told of, so that it is told of when one is free again.
+    """
     with transaction.atomic():
         for board in _free_boards(run):
             if not run.claim(owner):
@@ -150,6 +154,7 @@ def claim_with_board(run: Run, owner: str) -> bool:
             if run.hold(board) is not None:
                 return True
             run.put_back(run.fence, refund=True)
+    Run.objects.filter(pk=run.pk, state=State.QUEUED).update(published_at=None)
     return False
 
 

@@ -47,12 +47,12 @@ class JobQuerySet(models.QuerySet[Any]):
         return self.filter(project__memberships__user=user)
 
     def to_ring(self) -> Self:
-        """Queued rows that nobody was told about lately, oldest first."""
+        """Queued rows that nobody was told about lately: those never told first, oldest first."""
         return self.filter(
             Q(published_at__isnull=True) | Q(published_at__lt=in_seconds(-settings.RING_AGAIN_SECONDS)),
             Q(not_before__isnull=True) | Q(not_before__lte=Now()),
             state=State.QUEUED,
-        ).order_by("pk")
+        ).order_by(F("published_at").asc(nulls_first=True), "pk")
 
     def unrenewed(self) -> Self:
         """Running rows whose worker has not renewed the lease in time."""
@@ -130,6 +130,11 @@ class Job(models.Model):
     def why(self) -> Failure | None:
         """The failure with its title and advice, for a job that failed or was cancelled."""
         return failure(self.failure) if self.failure else None
+
+    @classmethod
+    def most_at_once(cls) -> int:
+        """How many of these jobs are worth telling the workers about in one round."""
+        return 200
 
     # Moves
 

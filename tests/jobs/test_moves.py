@@ -151,3 +151,11 @@ def test_an_expired_lease_is_found(job: Inspection) -> None:
     job.claim("worker")
     expire(job)
     assert Inspection.objects.unrenewed().get() == job
+
+
+def test_who_was_never_told_of_comes_before_who_was(settings: Settings) -> None:
+    settings.RING_AGAIN_SECONDS = 0
+    old = make_version(inspected=False).sources.get().inspection
+    new = make_version(inspected=False).sources.get().inspection
+    Inspection.objects.filter(pk=old.pk).update(published_at=timezone.now() - timedelta(seconds=9))
+    assert list(Inspection.objects.to_ring()) == [new, old]

@@ -9,7 +9,7 @@ from pytest_django.fixtures import Settings
 from dashboard.jobs.models import State
 from dashboard.registry.models import Inspection
 from tests.factories import make_version
-from workers.errors import JobError, LeaseLost, Temporary
+from workers.errors import Died, JobError, LeaseLost, Temporary
 from workers.lease import Lease
 from workers.lifecycle import Keep, work
 
@@ -146,3 +146,29 @@ def test_progress_and_log_reach_the_row_while_the_step_runs(job: Inspection) -> 
 def test_a_failure_is_told_in_the_log(job: Inspection) -> None:
     work(job, raising(JobError("model:not-onnx", "it is a picture")))
     assert "it is a picture" in stored(job).log
+
+
+def test_a_toolkit_that_died_is_tried_once_more(job: Inspection) -> None:
+    work(job, raising(Died("model:too-complex", "signal 9")))
+    assert stored(job).state == State.QUEUED
+
+
+def test_a_toolkit_that_dies_again_is_to_blame_itself(job: Inspection) -> None:
+    for _ in range(2):
+        Inspection.objects.update(not_before=None)
+        work(stored(job), raising(Died("model:too-complex", "signal 9")))
+    assert (stored(job).state, stored(job).failure) == (State.FAILED, "model:too-complex")
+
+
+def test_a_worker_lost_before_does_not_count_as_the_toolkit_s_death(job: Inspection) -> None:
+    job.claim("worker that is killed")
+    job.put_back(job.fence, "The worker vanished; queued again.")
+    work(stored(job), raising(Died("toolkit:crashed", "signal 9")))
+    assert stored(job).state == State.QUEUED
+
+
+def test_a_job_that_succeeds_says_no_more_why_it_was_put_back(job: Inspection) -> None:
+    job.claim("another")
+    job.put_back(job.fence, "The worker vanished; queued again.")
+    work(stored(job), lambda job, lease: nothing)
+    assert stored(job).detail == ""
