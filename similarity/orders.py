@@ -129,8 +129,9 @@ def _transpositions(reference: Shape) -> Iterator[Guess]:
         return
     sizes = [reference[axis] for axis in axes]
     for order in itertools.islice(itertools.permutations(range(len(axes))), 1, None):
-        named = ", ".join(str(axes[axis]) for axis in order)
-        phrase = f"with the axes of {_text(reference)} in the order {named}"
+        moved = dict(zip(axes, (axes[axis] for axis in order), strict=True))
+        named = ", ".join(str(moved.get(axis, axis)) for axis in range(len(reference)))
+        phrase = f"with the axes of {_text(reference)} (counted from 0) in the order {named}"
         split = tuple(sizes[axis] for axis in order)
         back = tuple(order.index(axis) for axis in range(len(axes)))
         yield _guess(f"axes in the order {named}", phrase, split, back)

@@ -38,7 +38,7 @@ CASES = {
     "DCR for CRD": (crd(X, 4), dcr(X, 4)),
     "CRD for DCR": (dcr(X, 2), crd(X, 2)),
     "channels padded": (X, np.pad(X, ((0, 0), (0, 16), (0, 0), (0, 0)))),
-    "axes in the order 5, 4, 2, 3, 1": (RIGHT, WRONG.reshape(RIGHT.shape)),
+    "axes in the order 0, 5, 4, 2, 3, 1": (RIGHT, WRONG.reshape(RIGHT.shape)),
 }
 
 
