@@ -1,7 +1,9 @@
 """The real sshd, one process per connection, run as whoever runs the simulated board."""
 
+import contextlib
 import ctypes
 import os
+import pwd
 import shlex
 import shutil
 import signal
@@ -46,6 +48,9 @@ class OpenSsh:
         if checked.returncode != 0:
             raise Unusable(checked.stderr.decode(errors="replace").strip())
 
+        if reason := why_no_login(Path("/etc/shadow")):
+            raise Unusable(reason)
+
     def answer(self, connection: socket.socket) -> None:
         """Hand the connection to an sshd of its own."""
         log = str(self._folder.path / "sshd.log")
@@ -71,6 +76,18 @@ class OpenSsh:
             if child.poll() is None:
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
+
+
+def why_no_login(shadow: Path) -> str:
+    """Why sshd would refuse this account although the key is right; empty when it would not."""
+    account = pwd.getpwuid(os.getuid())
+    if Path(account.pw_shell).name in {"nologin", "false"}:
+        return f"the account {account.pw_name} has no login shell"
+    with contextlib.suppress(PermissionError, FileNotFoundError):  # what sshd cannot read it does not mind
+        for line in shadow.read_text().splitlines():
+            if line.startswith(f"{account.pw_name}:!"):
+                return f"the account {account.pw_name} is locked"
+    return ""
 
 
 def _die_with_parent() -> None:

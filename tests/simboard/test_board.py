@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from simboard.folder import MARKER
+from simboard.folder import MARKER, user_name
+from simboard.openssh import why_no_login
 from simboard.warden import marked
 from tests.link.board import ROOT, RunningBoard, read_ready_line, running_board
 from tests.link.conftest import KINDS, need_sshd
@@ -128,6 +129,16 @@ def test_without_sshd_pythons_server_steps_in_and_says_so(tmp_path: Path) -> Non
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=10)
     assert (ready["sshd"], "no sshd on this machine" in str(ready["note"])) == ("paramiko", True)
+
+
+def test_a_locked_account_is_known_before_sshd_refuses_it(tmp_path: Path) -> None:
+    (tmp_path / "shadow").write_text(f"{user_name()}:!:19000::::::\n")
+    assert "is locked" in why_no_login(tmp_path / "shadow")
+
+
+def test_an_account_without_password_is_not_locked(tmp_path: Path) -> None:
+    (tmp_path / "shadow").write_text(f"{user_name()}:*:19000::::::\n")
+    assert why_no_login(tmp_path / "shadow") == ""
 
 
 def test_a_busy_port_is_told(tmp_path: Path) -> None:
