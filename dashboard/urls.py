@@ -1,6 +1,8 @@
 """Every address of the site, one include per room."""
 
-from django.urls import include, path
+from django.urls import include, path, re_path
+
+from dashboard.api.errors import NotHere
 
 urlpatterns = [
     path("", include("dashboard.projects.urls")),
@@ -12,4 +14,5 @@ urlpatterns = [
     path("", include("dashboard.history.urls")),
     path("", include("dashboard.operations.urls")),
     path("api/v1/", include("dashboard.api.urls")),
+    re_path(r"^api(/.*)?$", NotHere.as_view(), name="api-elsewhere"),
 ]

@@ -27,12 +27,8 @@ class ComparisonSerializer(JobSerializer):
     candidate = serializers.IntegerField(source="candidate_id")
     reference_rung = serializers.CharField(source="reference.rung")
     candidate_rung = serializers.CharField(source="candidate.rung")
-    simulated = serializers.SerializerMethodField()
     summary = serializers.DictField()
     unmatched = serializers.DictField()
-
-    def get_simulated(self, comparison: Comparison) -> bool:
-        return comparison.reference.simulated or comparison.candidate.simulated
 
 
 class NewComparisonSerializer(serializers.Serializer[Any]):

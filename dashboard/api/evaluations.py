@@ -10,10 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from dashboard.api.errors import Conflict
-from dashboard.api.legs import LegSerializer, leg_is_simulated, legs_with_jobs
+from dashboard.api.legs import LegSerializer, legs_with_jobs
 from dashboard.api.reach import found, must_change
 from dashboard.api.reading import Reading
 from dashboard.api.recipes import RecipeField
+from dashboard.api.simulated import leg_is_simulated
 from dashboard.boards.models import Board
 from dashboard.conversions.recipe import RecipeSettings
 from dashboard.evaluations.models import Evaluation, Outcome

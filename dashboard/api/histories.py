@@ -5,9 +5,9 @@ from typing import Any
 from django.db.models import QuerySet
 from rest_framework import serializers
 
-from dashboard.api.legs import leg_is_simulated
 from dashboard.api.reach import found
 from dashboard.api.reading import Reading
+from dashboard.api.simulated import leg_is_simulated
 from dashboard.evaluations.models import Leg
 from dashboard.registry.models import RegisteredModel
 

@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from dashboard.api.joblinks import JobLinkSerializer
 from dashboard.api.reading import Reading
+from dashboard.api.simulated import job_is_simulated
 from dashboard.jobs.models import Job, kind_named
 
 KIND = OpenApiParameter(
@@ -19,13 +20,13 @@ KIND = OpenApiParameter(
 TITLE = {
     "inspection": ("source", "input_set"),
     "conversion": ("source__version__model",),
-    "run": ("artifact__conversion__source__version__model", "board", "wanted_board"),
+    "run": ("artifact__conversion__source__version__model", "board", "wanted_board", "result"),
     "comparison": ("reference", "candidate"),
 }
 
 
 class JobSerializer(JobLinkSerializer):
-    """A job without its log."""
+    """A job without its log; `simulated` tells that a board made of software is behind its numbers."""
 
     project = serializers.IntegerField(source="project_id")
     title = serializers.CharField()
@@ -34,9 +35,13 @@ class JobSerializer(JobLinkSerializer):
     stage_total = serializers.IntegerField()
     attempt = serializers.IntegerField()
     cancel_requested = serializers.BooleanField()
+    simulated = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
+
+    def get_simulated(self, job: Job) -> bool:
+        return job_is_simulated(job)
 
 
 class JobWithLogSerializer(JobSerializer):

@@ -6,7 +6,7 @@ from django.db.models import Prefetch
 from rest_framework import serializers
 
 from dashboard.api.joblinks import JobLinkSerializer
-from dashboard.api.runs import is_simulated
+from dashboard.api.simulated import leg_is_simulated
 from dashboard.evaluations.models import Leg
 
 
@@ -50,14 +50,6 @@ class LegSerializer(serializers.ModelSerializer[Leg]):
 
     def get_simulated(self, leg: Leg) -> bool:
         return leg_is_simulated(leg)
-
-
-def leg_is_simulated(leg: Leg) -> bool:
-    """Is any number of this leg (going to be) made by a board of software?"""
-    if leg.run:
-        return is_simulated(leg.run)
-    board = leg.evaluation.board
-    return bool(board and board.simulated)
 
 
 def legs_with_jobs() -> "Prefetch[Any]":

@@ -50,11 +50,7 @@ class RunSerializer(JobSerializer):
     wanted_board = serializers.IntegerField(source="wanted_board_id", allow_null=True)
     iterations = serializers.IntegerField()
     warmup = serializers.IntegerField()
-    simulated = serializers.SerializerMethodField()
     result = serializers.SerializerMethodField()
-
-    def get_simulated(self, run: Run) -> bool:
-        return is_simulated(run)
 
     @extend_schema_field(ResultSerializer(allow_null=True))
     def get_result(self, run: Run) -> dict[str, object] | None:
@@ -86,10 +82,3 @@ class Runs(Reading[Run]):
         if result is None:
             raise Http404
         return download(result.outputs_sha256, f"run-{run.pk}-outputs.safetensors")
-
-
-def is_simulated(run: Run) -> bool:
-    """Was (or will) the run be done by a board made of software?"""
-    result = getattr(run, "result", None)
-    board = run.board or run.wanted_board
-    return bool(result.simulated if result else board and board.simulated)

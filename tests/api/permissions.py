@@ -111,5 +111,6 @@ TABLE: dict[str, dict[str, Line]] = {
     "api-failures": {"GET": LIST, "POST": NEVER},
     "api-whoami": {"GET": LIST, "POST": NEVER},
     "api-schema": {"GET": LIST, "POST": NEVER},
+    "api-elsewhere": {"GET": NOTHING, "POST": NOTHING},
     "api-not-here": {"GET": NOTHING, "POST": NOTHING},
 }

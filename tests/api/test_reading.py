@@ -142,10 +142,12 @@ def test_what_a_simulated_board_made_says_so_everywhere(api, project, simulated)
         f"runs/{leg.run_id}/",
         f"dumps/{leg.run.result.dump_id}/",
         f"comparisons/{leg.on_board_id}/",
+        f"jobs/run/{leg.run_id}/",
+        f"jobs/comparison/{leg.on_board_id}/",
     ]
     answers = [api.get(f"/api/v1/{path}").json() for path in paths]
     answers += [answers[1]["result"], api.get(f"/api/v1/models/{model.pk}/history/").json()["results"][0]]
-    assert [answer["simulated"] for answer in answers] == [simulated] * 6
+    assert [answer["simulated"] for answer in answers] == [simulated] * 8
 
 
 def test_a_failed_job_tells_code_title_and_advice(api, project):

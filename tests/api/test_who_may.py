@@ -13,6 +13,7 @@ from django.urls import reverse
 from tests.api.permissions import TABLE, Answer
 from tests.api.world import MULTIPART, PLACES, World, addresses, make_world
 
+NOWHERE = {"api-not-here": "/api/v1/nothing/", "api-elsewhere": "/api/v2/models/"}
 FAR_AWAY = "203.0.113.9"  # documentation addresses: never this machine
 
 
@@ -26,7 +27,7 @@ def client_of(world: World, place: str) -> Client:
 
 def ask(client: Client, world: World, name: str, method: str) -> Any:
     """Ask at the address of this name in the world's project, with a good body."""
-    url = "/api/v1/nothing/" if name == "api-not-here" else reverse(name, kwargs=world.kwargs_of(name))
+    url = NOWHERE.get(name) or reverse(name, kwargs=world.kwargs_of(name))
     body: Any = world.body_of(name)
     if method == "GET":
         return client.get(url)
