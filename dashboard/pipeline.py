@@ -6,6 +6,9 @@
 `advance(job)` is called in the transaction that ends the job, so a crash loses neither or both.
 """
 
+from typing import Any
+
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from dashboard.boards.models import Run
@@ -14,6 +17,7 @@ from dashboard.evaluations.models import Leg
 from dashboard.evaluations.services import proceed
 from dashboard.jobs.models import Job
 from dashboard.layers.models import Comparison
+from dashboard.projects.services import record
 from dashboard.registry.models import Inspection
 
 
@@ -21,6 +25,14 @@ def advance(job: Job) -> None:
     """Take every leg that waits for this ended job one step further."""
     for leg in waiting_for(job):
         proceed(leg)
+
+
+@transaction.atomic
+def cancel_job(job: Job, user: Any) -> None:
+    """End a queued job, or ask a running one to stop; who waits for a job that ended so is told."""
+    if job.cancel() and job.has_ended:
+        advance(job)
+    record("job.cancelled", project=job.project, user=user, subject=str(job))
 
 
 def waiting_for(job: Job) -> QuerySet[Leg]:

@@ -2,16 +2,14 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.jobs.listing import Cursor, newest, with_titles, words
 from dashboard.jobs.models import State, kind_named
-from dashboard.pipeline import advance
+from dashboard.pipeline import cancel_job
 from dashboard.projects.access import must_change
-from dashboard.projects.services import record
 
 
 @require_safe
@@ -45,10 +43,7 @@ def cancel(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
     """End a queued job, or ask a running one to stop."""
     mine = _job(request.user, kind, pk)
     must_change(mine.project, request.user)
-    with transaction.atomic():
-        if mine.cancel() and mine.has_ended:
-            advance(mine)  # a queued job ends at once, and somebody may wait for it
-        record("job.cancelled", project=mine.project, user=request.user, subject=str(mine))
+    cancel_job(mine, request.user)
     return redirect(mine)
 
 
