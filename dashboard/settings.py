@@ -30,7 +30,8 @@ SECRET_FILE = DATA_DIR / "secret-key"
 SECRET_KEY = env.read("LAYERWISE_SECRET_KEY", "") or (
     SECRET_FILE.read_text() if SECRET_FILE.exists() else _own_secret(SECRET_FILE)
 )
-ALLOWED_HOSTS = env.words("LAYERWISE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+# this machine's own names always: health checks ask there
+ALLOWED_HOSTS = [*env.words("LAYERWISE_ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = env.words("LAYERWISE_TRUSTED_ORIGINS")
 HTTPS = env.boolean("LAYERWISE_HTTPS", False)
 

@@ -10,11 +10,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.link.keys import KeyPair, make_key_pair
+from dashboard.boards import keys as board_keys
 from workers.link.ssh import Patience, SshLink, SshTarget, connect
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 QUICK = Patience(connect_s=3.0, channel_s=5.0, user_timeout_s=3.0)
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A board key as the site makes it, and its public line."""
+
+    private: str
+    public: str
+
+
+def make_key_pair() -> KeyPair:
+    private = board_keys.new_private_key()
+    return KeyPair(private, board_keys.public_key(private))
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,7 @@ class RunningBoard:
 @contextlib.contextmanager
 def running_board(folder: Path, *options: str, keys: KeyPair | None = None) -> Iterator[RunningBoard]:
     """Start a board and end it; it is an error if it does not end by itself within ten seconds."""
-    keys = keys or make_key_pair("test")
+    keys = keys or make_key_pair()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "authorized_keys").write_text(keys.public + "\n")
     process = subprocess.Popen(

@@ -9,7 +9,7 @@ from typing import Any
 from similarity.tensorfile import DamagedFile, TensorFile
 from workers.errors import Died, JobError
 from workers.jobfolder import JobFolder
-from workers.toolkits.jobs import INSPECTION, run_script
+from workers.toolkits.jobs import inspection_limits, run_script
 
 NAME = 4096
 Size = int | str | None
@@ -85,7 +85,11 @@ def inspect_model(
     )
     try:
         result = run_script(
-            "inspect_model_job", folder, limits=INSPECTION, on_event=on_event, should_stop=should_stop
+            "inspect_model_job",
+            folder,
+            limits=inspection_limits(),
+            on_event=on_event,
+            should_stop=should_stop,
         )
     except JobError as error:
         raise as_model_error(error) from error
@@ -139,7 +143,11 @@ def inspect_samples(
     )
     try:
         result = run_script(
-            "inspect_samples_job", folder, limits=INSPECTION, on_event=on_event, should_stop=should_stop
+            "inspect_samples_job",
+            folder,
+            limits=inspection_limits(),
+            on_event=on_event,
+            should_stop=should_stop,
         )
     except JobError as error:
         raise as_data_error(error) from error

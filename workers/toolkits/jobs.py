@@ -8,22 +8,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 from workers.child import Limits
 from workers.jobfolder import JobFolder
 
 ROOT = Path(__file__).resolve().parents[2]
-INSPECTION = Limits(
-    seconds=90, silence_seconds=90, memory_mb=4096, file_mb=4096, processes=16, cpu_seconds=60
-)
 
 
 def conversion_limits() -> Limits:
-    """Limits of a conversion: LAYERWISE_TOOLKIT_SECONDS, LAYERWISE_TOOLKIT_MEMORY_MB and
-    LAYERWISE_TOOLKIT_FILE_MB, or defaults."""
+    """Limits of a conversion: LAYERWISE_TOOLKIT_SECONDS, _SILENCE_SECONDS, _MEMORY_MB and _FILE_MB."""
     return Limits(
-        seconds=float(os.environ.get("LAYERWISE_TOOLKIT_SECONDS", "1800")),
-        memory_mb=int(os.environ.get("LAYERWISE_TOOLKIT_MEMORY_MB", "8192")),
-        file_mb=int(os.environ.get("LAYERWISE_TOOLKIT_FILE_MB", "8192")),
+        seconds=settings.TOOLKIT_SECONDS,
+        silence_seconds=settings.TOOLKIT_SILENCE_SECONDS,
+        memory_mb=settings.TOOLKIT_MEMORY_MB,
+        file_mb=settings.TOOLKIT_FILE_MB,
+    )
+
+
+def inspection_limits() -> Limits:
+    """Limits of an inspection: LAYERWISE_INSPECT_SECONDS of processor time and LAYERWISE_INSPECT_MEMORY_MB."""
+    return Limits(
+        seconds=settings.INSPECT_SECONDS * 1.5,
+        silence_seconds=settings.INSPECT_SECONDS * 1.5,
+        memory_mb=settings.INSPECT_MEMORY_MB,
+        file_mb=4096,
+        processes=16,
+        cpu_seconds=settings.INSPECT_SECONDS,
     )
 
 
