@@ -8,11 +8,13 @@ import socket
 import threading
 import time
 
+from celery.signals import task_received
 from django.conf import settings
 from django.db import DatabaseError, connection
 
 from dashboard.jobs.services import beat
 from workers import leftovers
+from workers.deafness import Hearing
 
 logger = logging.getLogger(__name__)
 BEAT_SECONDS = 10
@@ -20,9 +22,14 @@ WORKER = os.getpid()  # this module is imported before the pool is forked
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def announce(queues: list[str]) -> None:
-    """Tell the database every ten seconds that this worker serves these queues; clear up once in a lease."""
-    threading.Thread(target=_live, args=(queues,), name="presence", daemon=True).start()
+def announce(queues: list[str], processes: int) -> None:
+    """Tell the database every ten seconds that this worker serves these queues; clear up once in a lease.
+
+    The same thread ends the worker when it has gone deaf (see deafness.py).
+    """
+    hearing = Hearing(queues, processes)
+    task_received.connect(hearing.heard, weak=False)
+    threading.Thread(target=_live, args=(queues, hearing), name="presence", daemon=True).start()
 
 
 def end_with_parent() -> None:
@@ -32,7 +39,7 @@ def end_with_parent() -> None:
         os._exit(1)
 
 
-def _live(queues: list[str]) -> None:
+def _live(queues: list[str], hearing: Hearing) -> None:
     name, waiting = f"{socket.gethostname()}:{os.getpid()}", threading.Event()
     swept_at = float("-inf")
     while True:
@@ -41,6 +48,7 @@ def _live(queues: list[str]) -> None:
             if time.monotonic() - swept_at >= settings.LEASE_SECONDS:
                 swept_at = time.monotonic()
                 leftovers.sweep()
+            hearing.check()
         except DatabaseError:
             logger.warning("the database is away", exc_info=True)
         except OSError:

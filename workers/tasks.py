@@ -61,7 +61,7 @@ def prepare(**_: Any) -> None:
 
 @worker_ready.connect
 def announce(sender: Any, **_: Any) -> None:
-    presence.announce(sorted(sender.app.amqp.queues.consume_from))
+    presence.announce(sorted(sender.app.amqp.queues.consume_from), sender.pool.num_processes)
 
 
 @worker_process_init.connect
