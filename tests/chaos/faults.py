@@ -217,7 +217,13 @@ def running_in(pool: list[int]) -> tuple[tuple[type[Job], int, int], ...]:
     return tuple(found)
 
 
-def has_recovered(job: tuple[type[Job], int, int]) -> bool:
+def is_given_back(job: tuple[type[Job], int, int]) -> bool:
+    """Does the attempt that was hit hold the job no longer?"""
+    kind, pk, attempt = job
+    return not kind._default_manager.filter(pk=pk, attempt=attempt, state=State.RUNNING).exists()
+
+
+def goes_on(job: tuple[type[Job], int, int]) -> bool:
     """Was the job taken up again, or has it ended?"""
     kind, pk, attempt = job
     row = kind._default_manager.filter(pk=pk).values_list("state", "attempt").first()

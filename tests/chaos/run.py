@@ -84,6 +84,7 @@ class Run:
         if time.monotonic() - self._progress[0] > STUCK_S:
             for worker in self.stack.workers:
                 worker.send(signal.SIGUSR1)  # Celery writes the stacks of its threads into the log
+            time.sleep(2)
             return True
         asked = self.work.expected_jobs
         return asked >= wanted and ended >= asked and len(self.struck) == len(self.plan)
@@ -129,22 +130,28 @@ def _orphans(one: Run) -> list[str]:
 def report(one: Run, found: Findings, seconds: float) -> None:
     """The table for people, then one line for programs."""
     kinds = Counter(struck.kind for struck in one.struck)
-    print(f"\n{'fault':32}{'count':>7}{'jobs hit':>10}{'slowest recovery':>18}")
+    watch = one.watch
+    print(f"\n{'fault':32}{'count':>7}{'jobs hit':>10}{'given back in':>15}{'going on in':>13}   (slowest)")
     for kind, count in sorted(kinds.items()):
         hit = sum(len(struck.jobs) for struck in one.struck if struck.kind == kind)
-        slowest = max(one.watch.recovered.get(kind, [0.0]))
-        print(f"{kind:32}{count:>7}{hit:>10}{slowest:>16.1f} s")
+        back = f"{max(watch.given_back[kind]):.1f} s" if watch.given_back.get(kind) else ""
+        on = f"{max(watch.going_on[kind]):.1f} s" if watch.going_on.get(kind) else "never"
+        print(f"{kind:32}{count:>7}{hit:>10}{back:>15}{on:>13}")
     for line in found.all()[:60]:
         print(f"  ! {line}")
     all_jobs = jobs()
     summary = {
         "ok": not found.all(), "seed": one.given.seed, "jobs": len(all_jobs), "faults": len(one.struck),
         **found.counts(), "reruns": sum(job.attempt - 1 for job in all_jobs if job.attempt),
-        "max_recovery_s": round(max((max(times) for times in one.watch.recovered.values()), default=0), 1),
-        "seconds": round(seconds, 1), "samples": one.watch.samples,
+        "max_given_back_s": _slowest(watch.given_back), "max_recovery_s": _slowest(watch.going_on),
+        "seconds": round(seconds, 1), "samples": watch.samples,
         "executions": sum(len(board.executions()) for board in one.stack.boards),
         "faults_by_kind": dict(kinds), "database": connection.vendor,
         "versions": {name: version(name) for name in ("celery", "kombu", "redis", "Django", "onnxruntime")}
         | {"python": platform.python_version()},
     }  # fmt: skip
     print(json.dumps(summary, sort_keys=True))
+
+
+def _slowest(times: dict[str, list[float]]) -> float:
+    return round(max((max(each) for each in times.values()), default=0.0), 1)

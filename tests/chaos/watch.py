@@ -7,23 +7,28 @@ from django.db import connection
 
 from dashboard.boards.models import Board, Run
 from dashboard.jobs.models import State
-from tests.chaos.faults import Struck, has_recovered
+from tests.chaos.faults import Struck, goes_on, is_given_back
 from tests.chaos.work import ended_jobs
 
 
 @dataclass
 class Watch:
-    """Violations seen, and how long each fault's victims took to be taken up again."""
+    """Violations seen; by kind of fault, how long its victims took to be given back (and their boards freed), and
+    how long until they were taken up again: that depends on what else waits."""
 
     violations: list[str] = field(default_factory=list)
-    recovered: dict[str, list[float]] = field(default_factory=dict)
+    given_back: dict[str, list[float]] = field(default_factory=dict)
+    going_on: dict[str, list[float]] = field(default_factory=dict)
     samples: int = 0
+    _held: list[Struck] = field(default_factory=list)
     _open: list[Struck] = field(default_factory=list)
     _ended_at: dict[Struck, int] = field(default_factory=dict)
 
     def note(self, struck: Struck) -> None:
         """Begin to time the recovery from a fault."""
         self._open.append(struck)
+        if struck.jobs:
+            self._held.append(struck)
         self._ended_at[struck] = ended_jobs()
 
     def look(self) -> None:
@@ -43,10 +48,14 @@ class Watch:
         for struck in list(self._open):
             if self._is_over(struck):
                 self._open.remove(struck)
-                self.recovered.setdefault(struck.kind, []).append(now - struck.at)
+                self.going_on.setdefault(struck.kind, []).append(now - struck.at)
+        for struck in list(self._held):
+            if all(is_given_back(job) for job in struck.jobs):
+                self._held.remove(struck)
+                self.given_back.setdefault(struck.kind, []).append(now - struck.at)
 
     def _is_over(self, struck: Struck) -> bool:
         """The jobs it hit go on; or, when it hit none in particular, some job has ended since."""
         if struck.jobs:
-            return all(has_recovered(job) for job in struck.jobs)
+            return all(goes_on(job) for job in struck.jobs)
         return ended_jobs() > self._ended_at[struck]
