@@ -13,6 +13,7 @@ from dashboard.boards.keys import BadKey, fingerprint
 from dashboard.boards.measured import scores_of
 from dashboard.boards.models import Board, BoardState, Run, RunResult
 from dashboard.boards.services import set_state
+from dashboard.boards.times import totals_of
 from dashboard.conversions.models import Artifact
 from dashboard.downloads import download
 from dashboard.jobs.listing import with_titles
@@ -102,11 +103,12 @@ def artifact_file(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 def _measured(mine: Run, result: RunResult) -> dict[str, Any]:
     first, second = scores_of(mine, result)
-    rows = layer_rows(first, second, result.timed_layers)
+    rows = layer_rows(first, second, result.timed_layers, plain_us=result.median_us)
     before, after = flat(result.fingerprint_before), flat(result.fingerprint_after)
     return {
         "result": result,
         "rows": rows,
+        "totals": totals_of(result),
         "chart": layers_chart(rows, result.simulated),
         "facts": [(name, before.get(name), after.get(name)) for name in sorted({*before, *after})],
         "others": with_titles(Run.objects.filter(project=mine.project_id, result__isnull=False))

@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 
 from dashboard.boards.models import RunResult
+from dashboard.boards.times import Totals, totals_of
 from dashboard.evaluations.models import Evaluation, Leg
 from dashboard.jobs.models import Job, State
 from dashboard.layers.charts import layers_chart
@@ -91,10 +92,9 @@ class ShownLeg:
         return max(timed, key=lambda row: row.time_us or 0.0, default=None)
 
     @property
-    def observer_ratio(self) -> float | None:
-        """How much longer the instrumented execution takes than the plain one."""
-        total = self.result.timed_total_us if self.result else None
-        return total / self.result.median_us if self.result and total and self.result.median_us else None
+    def totals(self) -> Totals | None:
+        """Both executions' times; None when no layer was timed."""
+        return totals_of(self.result) if self.result else None
 
 
 def with_legs(evaluations: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
@@ -151,6 +151,7 @@ def _shown(leg: Leg, scores: dict[int, list[LayerScore]]) -> ShownLeg:
         scores.get(leg.on_board_id or 0, []),
         result.timed_layers if result else [],
         leg.first_bad_layer,
+        result.median_us if result else None,
     )
     places = {name: row.position for row in rows for name in _names(row)}
     reasons = [_reason(reason, leg.sentence, places) for reason in leg.reasons]

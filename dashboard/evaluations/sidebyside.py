@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dashboard.boards.fingerprints import Difference, differences
 from dashboard.boards.measured import scores_of
 from dashboard.boards.models import Run, RunResult
+from dashboard.boards.times import Totals, totals_of
 from dashboard.jobs.models import State
 from dashboard.layers.models import Comparison
 from dashboard.layers.rows import LayerRow, layer_rows
@@ -18,6 +19,7 @@ class Side:
     run: Run
     result: RunResult
     rows: Sequence[LayerRow]
+    totals: Totals | None
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,10 @@ class Pair:
 
     @property
     def slower_us(self) -> float | None:
-        """How much longer the second takes, in microseconds."""
+        """How much longer the second takes, in microseconds, each scaled to its plain run."""
         if self.first is None or self.second is None:
             return None
-        one, other = self.first.time_us, self.second.time_us
+        one, other = self.first.scaled_us, self.second.scaled_us
         return other - one if one is not None and other is not None else None
 
 
@@ -57,7 +59,8 @@ def side(run: Run) -> Side:
     """A run with its result and layers; three queries."""
     result = run.result
     first, second = scores_of(run, result)
-    return Side(run, result, layer_rows(first, second, result.timed_layers))
+    rows = layer_rows(first, second, result.timed_layers, plain_us=result.median_us)
+    return Side(run, result, rows, totals_of(result))
 
 
 def side_by_side(first: Run, second: Run) -> SideBySide:

@@ -55,13 +55,15 @@ def _label(step: str, labels: Mapping[str, str], simulated: bool) -> str:
 
 
 def _time(rows: Sequence[LayerRow], simulated: bool) -> dict[str, Any]:
+    """Bars of the times scaled to the plain run, as measured where nothing to scale to is known."""
+    scaled = _is_scaled(rows)
     return {
         "type": "bar",
-        "name": "time, simulated board" if simulated else "time on the board",
+        "name": f"time{', simulated board' if simulated else ' on the board'}{', scaled' if scaled else ''}",
         "x": _places(rows),
-        "y": [row.time_us for row in rows],
-        "customdata": [_told(row) for row in rows],
-        "hovertemplate": HOVER + "%{y:.1f} µs<extra></extra>",
+        "y": [row.scaled_us if scaled else row.time_us for row in rows],
+        "customdata": [[*_told(row), _timed(row)] for row in rows],
+        "hovertemplate": HOVER + ("%{customdata[2]}" if scaled else "%{y:.1f} µs") + "<extra></extra>",
         "marker": {"color": GREY, "opacity": 0.45},
     }
 
@@ -85,6 +87,17 @@ def _line(
         "line": {"color": colour, "width": 2, "dash": dash},
         "marker": {"color": colour, "size": 8, "symbol": marker},
     }
+
+
+def _is_scaled(rows: Sequence[LayerRow]) -> bool:
+    return any(row.scaled_us is not None for row in rows)
+
+
+def _timed(row: LayerRow) -> str:
+    """Both times of a layer in words; nothing for one that was not timed."""
+    if row.time_us is None or row.scaled_us is None:
+        return ""
+    return f"{row.scaled_us:.1f} µs scaled to the plain run<br>{row.time_us:.1f} µs with timing on"
 
 
 def _places(rows: Sequence[LayerRow]) -> list[int]:
@@ -124,7 +137,12 @@ def _layout(rows: Sequence[LayerRow]) -> dict[str, Any]:
             "range": [-0.6, len(rows) - 0.4],
             "automargin": True,
         },
-        "yaxis": {"title": {"text": "µs"}, "side": "right", "rangemode": "tozero", "showgrid": False},
+        "yaxis": {
+            "title": {"text": "µs, scaled to the plain run" if _is_scaled(rows) else "µs"},
+            "side": "right",
+            "rangemode": "tozero",
+            "showgrid": False,
+        },
         "yaxis2": {
             "title": {"text": "cosine"},
             "side": "left",
