@@ -1,5 +1,6 @@
 """Fetching what the pages need: npm is found with and without one on PATH."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -31,3 +32,10 @@ def test_every_file_the_base_page_asks_for_is_fetched() -> None:
     pages = [page.read_text() for page in (assets.ROOT / "dashboard" / "templates").rglob("*.html")]
     names = {text.split("'")[0].split('"')[0] for page in pages for text in page.split("vendor/")[1:]}
     assert names and names <= {path.name for path in assets.VENDOR.iterdir()}
+
+
+def test_nothing_is_fetched_that_no_page_asks_for() -> None:
+    pages = "".join(page.read_text() for page in (assets.ROOT / "dashboard" / "templates").rglob("*.html"))
+    wanted = json.loads((assets.ROOT / "package.json").read_text())["layerwise"]["assets"].values()
+    code = [name for name in wanted if not name.endswith((".LICENSE", ".map"))]
+    assert code and all(f"vendor/{name}" in pages for name in code)
