@@ -9,17 +9,17 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from kombu.exceptions import OperationalError
 
 from dashboard.celery import app
 from dashboard.dispatch import publish
-from dashboard.jobs.models import ENDED, Job, State, kinds
+from dashboard.jobs.models import kinds
 from dashboard.supervisor import kernel
-from tests.chaos.processes import Process, arguments
+from tests.chaos.processes import Process
 from tests.chaos.settings import TIMES
 from tests.chaos.stack import Stack
+from tests.chaos.victims import Victim, job_of, running_in, toolkit_job
 
 LEASE = float(TIMES["LAYERWISE_LEASE_SECONDS"])
 REDIS_DOWN_S = 3.0
@@ -33,7 +33,7 @@ class Struck:
     kind: str
     at: float
     target: str
-    jobs: tuple[tuple[type[Job], int, int], ...] = ()  # kind, row, attempt
+    jobs: tuple[Victim, ...] = ()
 
 
 @dataclass
@@ -203,43 +203,3 @@ def plan(faults: int, chance: random.Random) -> list[str]:
     each = [kind for _ in range(faults // len(KINDS) + 1) for kind in KINDS][: max(faults, len(KINDS))]
     chance.shuffle(each)
     return each
-
-
-def running_in(pool: list[int]) -> tuple[tuple[type[Job], int, int], ...]:
-    """The running jobs that these processes hold (their rows name the process)."""
-    found = []
-    for kind in kinds():
-        for pk, owner, attempt in kind._default_manager.filter(state=State.RUNNING).values_list(
-            "pk", "owner", "attempt"
-        ):
-            if int(owner.split(":")[1]) in pool:
-                found.append((kind, pk, attempt))
-    return tuple(found)
-
-
-def is_given_back(job: tuple[type[Job], int, int]) -> bool:
-    """Does the attempt that was hit hold the job no longer?"""
-    kind, pk, attempt = job
-    return not kind._default_manager.filter(pk=pk, attempt=attempt, state=State.RUNNING).exists()
-
-
-def goes_on(job: tuple[type[Job], int, int]) -> bool:
-    """Was the job taken up again, or has it ended?"""
-    kind, pk, attempt = job
-    row = kind._default_manager.filter(pk=pk).values_list("state", "attempt").first()
-    return row is None or row[0] in ENDED or (row[0] == State.RUNNING and row[1] > attempt)
-
-
-def toolkit_job(pid: int) -> str:
-    """The job ("conversion-7") whose toolkit program this process is, "" when it is none."""
-    words = arguments(pid)
-    if len(words) < 6 or not words[4].startswith("workers.toolkits."):
-        return ""
-    return Path(words[-1]).name.rpartition("~")[0].rpartition("-")[0]
-
-
-def job_of(name: str) -> tuple[str, int, int]:
-    """Kind, row and present attempt of the job called so."""
-    word, _, pk = name.rpartition("-")
-    kind = next(kind for kind in kinds() if kind.kind == word)
-    return word, int(pk), kind._default_manager.get(pk=int(pk)).attempt

@@ -87,7 +87,7 @@ class Stack:
     def processes(self) -> list[Process]:
         return [self.redis, *(board.process for board in self.boards), *self.workers, *self.dispatchers]
 
-    def client(self) -> "redis.Redis[bytes]":
+    def client(self) -> redis.Redis:
         """A connection to the Redis of the stack."""
         return redis.Redis.from_url(self.redis_url, socket_connect_timeout=2, socket_timeout=5)
 

@@ -25,6 +25,7 @@ from tests.chaos.work import SAMPLES, Work, jobs
 
 QUANTIZED = 0.08  # relative error that 8 bits may cost these networks; another network's answer is off by 0.5 and more
 FLOAT = 1e-4
+STEPS = 4  # jobs of a leg after the inspection
 
 
 @dataclass
@@ -93,16 +94,18 @@ def _once(work: Work, found: Findings) -> None:
 
 def _leg(leg: Leg, network: Network, found: Findings) -> None:
     """The numbers and the verdict of one leg against what NumPy says."""
-    if any(job.state != State.SUCCEEDED for job in leg.jobs) or leg.run is None or not leg.has_ended:
+    if any(job.state != State.SUCCEEDED for job in leg.jobs) or not leg.has_ended or len(leg.jobs) != STEPS:
         found.lost.append(f"{leg} has no complete result")
         return
-    assert leg.run.board is not None
+    assert leg.conversion and leg.quantization and leg.on_board
+    assert leg.run and leg.run.board
     hurt = network.is_hurt_by_quirk() and bool(leg.run.board.quirks)
     expected = ("fail", "board") if hurt else ("pass", "")
     if (leg.outcome, leg.step) != expected:
         found.wrong.append(f"{leg} says {leg.outcome} at {leg.step!r} instead of {expected}: {leg.sentence}")
     [picture] = SAMPLES
     artifact, result = leg.conversion.artifact, leg.run.result
+    assert result.dump
     answers: dict[str, tuple[NDArray[np.float32], NDArray[np.float32], float]] = {
         "framework": (_last_layer(artifact.framework), network.answer(picture), FLOAT),
         "quantized": (_last_layer(artifact.quantized), network.answer(picture), QUANTIZED),

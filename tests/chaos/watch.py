@@ -7,7 +7,8 @@ from django.db import connection
 
 from dashboard.boards.models import Board, Run
 from dashboard.jobs.models import State
-from tests.chaos.faults import Struck, goes_on, is_given_back
+from tests.chaos.faults import Struck
+from tests.chaos.victims import goes_on, is_given_back
 from tests.chaos.work import ended_jobs
 
 

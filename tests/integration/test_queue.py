@@ -11,8 +11,8 @@ from dashboard.evaluations.models import Leg
 from dashboard.jobs.models import Job, State
 from dashboard.registry.models import Inspection
 from dashboard.supervisor import kernel
-from tests.chaos.faults import toolkit_job
 from tests.chaos.stack import Stack
+from tests.chaos.victims import toolkit_job
 from tests.chaos.work import Work, jobs
 from workers.jobfolder import SEPARATOR
 
