@@ -55,11 +55,12 @@ def _run(job: J, step: Step[J], fence: Fence) -> None:
             keep = step(job, lease)
             lease.check()
         except LeaseLost:
-            job.refresh_from_db(fields=["cancel_requested"])
-            if job.cancel_requested:
-                _end(job, lambda: job.end_cancelled(fence))
+            _stop(job, fence)
             return
         except Exception as error:
+            if not job.renew(fence):  # what fails after the job was taken away says nothing about it
+                _stop(job, fence)
+                return
             code, detail, again = explain(error, job)
             lease.log(f"{code}: {detail}\n")
             lease.flush()
@@ -67,6 +68,13 @@ def _run(job: J, step: Step[J], fence: Fence) -> None:
             return
         lease.flush()
     _finish(job, fence, keep)
+
+
+def _stop(job: Job, fence: Fence) -> None:
+    """The job is another worker's by now, which is none of our business, or somebody cancelled it."""
+    job.refresh_from_db(fields=["cancel_requested"])
+    if job.cancel_requested:
+        _end(job, lambda: job.end_cancelled(fence))
 
 
 def _finish(job: Job, fence: Fence, keep: Keep) -> None:

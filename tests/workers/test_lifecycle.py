@@ -172,3 +172,21 @@ def test_a_job_that_succeeds_says_no_more_why_it_was_put_back(job: Inspection) -
     job.put_back(job.fence, "The worker vanished; queued again.")
     work(stored(job), lambda job, lease: nothing)
     assert stored(job).detail == ""
+
+
+def test_what_fails_after_the_job_was_taken_away_is_not_its_failure(job: Inspection) -> None:
+    def step(job: Inspection, lease: Lease) -> Keep:
+        job.put_back(lease.fence)  # what the sweeper would do
+        raise FileNotFoundError("the sweeper took the folder as well")
+
+    work(job, step)
+    assert (stored(job).state, stored(job).failure, stored(job).log) == (State.QUEUED, "", "")
+
+
+def test_a_job_that_fails_while_it_is_being_cancelled_ends_as_cancelled(job: Inspection) -> None:
+    def step(job: Inspection, lease: Lease) -> Keep:
+        stored(job).cancel()
+        raise ZeroDivisionError
+
+    work(job, step)
+    assert stored(job).state == State.CANCELLED
