@@ -16,6 +16,8 @@ from dashboard.conversions.recipe import (
     InvalidRecipe,
     RecipeSettings,
 )
+from dashboard.evaluations.models import Evaluation
+from dashboard.evaluations.prefill import initial_of, newest_of_model, served_toolkits
 from dashboard.evaluations.services import Wanted
 from dashboard.pageform import PageForm
 from dashboard.registry.models import InputSet, ModelVersion, Purpose, reported
@@ -25,6 +27,13 @@ MOST_INPUTS = 16
 
 def _choices(words: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(word, word) for word in words]
+
+
+class BoardField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic in the stubs only
+    """A board, told with what has to fit: its platform."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.name}, {obj.platform}{' (simulated)' if obj.simulated else ''}"
 
 
 class EvaluationForm(PageForm):
@@ -40,14 +49,19 @@ class EvaluationForm(PageForm):
     calibration = forms.ModelChoiceField(InputSet.objects.none(), label="Calibration set")
     samples = forms.ModelChoiceField(InputSet.objects.none(), label="Evaluation set")
     sample = forms.IntegerField(min_value=0, initial=0, label="Sample", help_text="number in the set, from 0")
-    board = forms.ModelChoiceField(Board.objects.none(), required=False, empty_label="any suitable board")
+    board = BoardField(Board.objects.none(), required=False, empty_label="any suitable board")
     iterations = forms.IntegerField(min_value=1, max_value=1000, initial=20)
     key = forms.CharField(widget=forms.HiddenInput, max_length=100, required=False)
 
-    def __init__(self, version: ModelVersion, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, version: ModelVersion, *args: Any, like: Evaluation | None = None, **kwargs: Any
+    ) -> None:
+        """`like` is an evaluation to be asked again; without one, the model's newest is taken, if there is any."""
         super().__init__(*args, **kwargs)
         self.version = version
         self.inputs = _inputs(version)
+        names = [str(found.get("name", "")) for found in self.inputs]
+        self.like = like or newest_of_model(version, names)
         sets = version.project.input_sets.select_related("inspection").defer("inspection__log")
         self._choose("calibration", sets.filter(purpose=Purpose.CALIBRATION))
         self._choose("samples", sets.filter(purpose=Purpose.EVALUATION))
@@ -56,6 +70,10 @@ class EvaluationForm(PageForm):
         self.fields["key"].initial = f"page-{secrets.token_hex(12)}"
         for number, found in enumerate(self.inputs):
             self._add_input(number, found)
+        if self.like:
+            self._fill_in(initial_of(self.like, names))
+        self.served = served_toolkits()
+        self._offer("toolkit", self.served)
         self.dress()
 
     def recipe_fields(self) -> Iterator[forms.BoundField]:
@@ -101,6 +119,21 @@ class EvaluationForm(PageForm):
         field.queryset = rows
         if field.required:
             field.initial = rows.first()
+
+    def _fill_in(self, values: Mapping[str, Any]) -> None:
+        """Earlier values take the place of the defaults; a set or board that is gone leaves the default."""
+        for name, value in values.items():
+            field = self.fields[name]
+            if not isinstance(field, forms.ModelChoiceField):
+                field.initial = value
+            elif field.queryset is not None and (row := field.queryset.filter(pk=value).first()):
+                field.initial = row
+
+    def _offer(self, name: str, words: list[str]) -> None:
+        """Show these choices only, if there are any; one that was asked for meanwhile is still taken."""
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.widget.choices = _choices(tuple(words)) or field.choices
 
     def _add_input(self, number: int, found: Mapping[str, Any]) -> None:
         sizes = found.get("shape")

@@ -19,6 +19,7 @@ from dashboard.layers.charts import layers_chart
 from dashboard.layers.services import request_comparison
 from dashboard.projects.access import must_change
 from dashboard.registry.models import ModelVersion
+from dashboard.registry.services import Refused
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -28,10 +29,13 @@ def new_evaluation(request: HttpRequest, pk: int) -> HttpResponse:
         ModelVersion.objects.visible_to(request.user).select_related("model__project"), pk=pk
     )
     must_change(version.project, request.user)
-    form = EvaluationForm(version, request.POST or None)
+    form = EvaluationForm(version, request.POST or None, like=_like(request))
     if request.method == "POST" and form.is_valid():
-        made, _ = services.request_evaluation(version, form.wanted(), request.user)
-        return redirect(made)
+        try:
+            made, _ = services.request_evaluation(version, form.wanted(), request.user)
+            return redirect(made)
+        except Refused as refused:
+            form.refuse(refused)
     context = {"version": version, "model": version.model, "project": version.project, "form": form}
     return render(request, "evaluations/evaluation_new.html", context, status=422 if form.errors else 200)
 
@@ -80,6 +84,15 @@ def compare(request: HttpRequest) -> HttpResponse:
     return render(request, "evaluations/compare.html", context)
 
 
+def _like(request: HttpRequest) -> Evaluation | None:
+    """The evaluation to ask again (`?like=<evaluation>`). Raises Http404 for one that the user may not see."""
+    text = request.GET.get("like")
+    if not text:
+        return None
+    seen: QuerySet[Evaluation] = Evaluation.objects.visible_to(request.user).select_related("recipe")
+    return get_object_or_404(seen, pk=_number(text))
+
+
 def _progress(request: HttpRequest, mine: Evaluation) -> HttpResponse:
     response = render(request, "evaluations/_progress.html", _about(mine))
     if request.GET.get("mark") != mark(mine):
@@ -110,9 +123,14 @@ def _run(user: Any, text: str | None) -> Run | None:
     """The run of this number; None when none is named. Raises Http404 for one that the user may not see."""
     if not text:
         return None
+    return get_object_or_404(_measured(user), pk=_number(text))
+
+
+def _number(text: str) -> int:
+    """A row's number out of an address. Raises Http404 for anything else."""
     if not text.isdecimal() or len(text) > 18:
         raise Http404
-    return get_object_or_404(_measured(user), pk=int(text))
+    return int(text)
 
 
 def _may_match(user: Any, first: Run, second: Run) -> bool:

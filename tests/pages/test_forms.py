@@ -157,6 +157,18 @@ def test_an_impossible_recipe_is_answered_422(
     assert _ask(developer, world, **changes).status_code == 422
 
 
+def test_a_board_of_another_platform_is_refused_with_what_to_do(world: World, developer: Client) -> None:
+    answer = _ask(developer, world, platform="rv1109", board=world.board.pk)
+    text = answer.content.decode()
+    told = ("platform is rv1126" in text, "Change it and ask again" in text)
+    assert (answer.status_code, *told) == (422, True, True)
+
+
+def test_boards_are_offered_with_their_platform(world: World, developer: Client) -> None:
+    form = developer.get(f"/versions/{world.evaluation.version_id}/evaluations/new/").content.decode()
+    assert "desk, rv1126 (simulated)</option>" in form
+
+
 def test_input_sets_of_other_projects_cannot_be_chosen(world: World, developer: Client) -> None:
     assert _ask(developer, world, calibration=make_input_set().pk).status_code == 422
 
