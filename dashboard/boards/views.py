@@ -16,6 +16,7 @@ from dashboard.boards.services import set_state
 from dashboard.boards.times import totals_of
 from dashboard.conversions.models import Artifact
 from dashboard.downloads import download
+from dashboard.evaluations.waiting import wait_of
 from dashboard.jobs.listing import with_titles
 from dashboard.layers.charts import layers_chart
 from dashboard.layers.rows import layer_rows
@@ -71,11 +72,12 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
         with_titles(Run.objects.visible_to(request.user)).select_related("project", "result"), pk=pk
     )
     if request.headers.get("HX-Request"):
-        response = render(request, "_job_progress.html", {"job": mine})
+        response = render(request, "_job_progress.html", {"job": mine, "wait": wait_of(mine)})
         if mine.has_ended:
             response.headers["HX-Refresh"] = "true"
         return response
     context = {"run": mine, "job": mine, "project": mine.project, "artifact": mine.artifact}
+    context["wait"] = wait_of(mine)
     context["may_change"] = mine.project.may_change(request.user)
     result: RunResult | None = getattr(mine, "result", None)
     if result:

@@ -13,7 +13,7 @@ from dashboard.evaluations.forms import EvaluationForm
 from dashboard.evaluations.models import Evaluation
 from dashboard.evaluations.shown import jobs_of, mark, shown_legs, with_legs
 from dashboard.evaluations.sidebyside import SideBySide, side_by_side
-from dashboard.evaluations.waiting import waits
+from dashboard.evaluations.waiting import wait_of, waits
 from dashboard.jobs.listing import with_titles
 from dashboard.layers.charts import layers_chart
 from dashboard.layers.services import request_comparison
@@ -80,6 +80,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         if request.headers.get("HX-Request"):
             return _matching_progress(request, found)
         charts = [layers_chart(one.rows, one.result.simulated) for one in (found.first, found.second)]
+        context |= {"wait": wait_of(found.matching) if found.matching else None}
         context |= {"found": found, "charts": charts, "may_match": _may_match(request.user, first, second)}
     return render(request, "evaluations/compare.html", context)
 
@@ -147,7 +148,11 @@ def _match(request: HttpRequest, first: Run | None, second: Run | None) -> HttpR
 
 
 def _matching_progress(request: HttpRequest, found: SideBySide) -> HttpResponse:
-    response = render(request, "_job_progress.html", {"job": found.matching})
+    response = render(
+        request,
+        "_job_progress.html",
+        {"job": found.matching, "wait": wait_of(found.matching) if found.matching else None},
+    )
     if found.matching is None or found.matching.has_ended:
         response.headers["HX-Refresh"] = "true"
     return response

@@ -33,6 +33,11 @@ def waits(jobs: Iterable[Job]) -> dict[Job, Wait]:
     return {job: Wait(before[job], _reason(job, served, boards)) for job in queued}
 
 
+def wait_of(job: Job) -> Wait | None:
+    """What one job waits for; None when it does not wait."""
+    return waits([job]).get(job)
+
+
 def _before(kind: type[Job], queued: list[Job]) -> dict[Job, int]:
     mine = [job for job in queued if type(job) is kind]
     counts = kind.objects.filter(state=State.QUEUED).aggregate(

@@ -6,6 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from dashboard.evaluations.waiting import wait_of
 from dashboard.jobs.listing import Cursor, newest, with_titles, words
 from dashboard.jobs.models import State, kind_named
 from dashboard.pipeline import cancel_job
@@ -27,9 +28,11 @@ def job(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
     """A job: where it is, its log, and why it failed with what to do next."""
     mine = _job(request.user, kind, pk)
     if request.headers.get("HX-Request"):
-        return render(request, "jobs/_job.html", {"job": mine, "shown_log": mine.log[-20_000:]})
+        piece = {"job": mine, "wait": wait_of(mine), "shown_log": mine.log[-20_000:]}
+        return render(request, "jobs/_job.html", piece)
     context = {
         "job": mine,
+        "wait": wait_of(mine),
         "project": mine.project,
         "shown_log": mine.log[-20_000:],
         "may_change": mine.project.may_change(request.user),

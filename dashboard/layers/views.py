@@ -5,6 +5,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from dashboard.downloads import download
+from dashboard.evaluations.waiting import wait_of
 from dashboard.layers.charts import layers_chart
 from dashboard.layers.models import Comparison, Dump, Rung
 from dashboard.layers.rows import layer_rows
@@ -29,6 +30,7 @@ def comparison(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "comparison": mine,
         "job": mine,
+        "wait": wait_of(mine),
         "project": mine.project,
         "scores": scores,
         "chart": layers_chart(rows, labels={"quantization": step, "board": step}),
@@ -39,7 +41,7 @@ def comparison(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _progress(request: HttpRequest, mine: Comparison) -> HttpResponse:
-    response = render(request, "_job_progress.html", {"job": mine})
+    response = render(request, "_job_progress.html", {"job": mine, "wait": wait_of(mine)})
     if mine.has_ended:
         response.headers["HX-Refresh"] = "true"
     return response
