@@ -19,6 +19,8 @@ from dashboard.projects.access import admin_in, developer_in, membership_in
 from dashboard.projects.forms import MemberForm, SignInForm, TokenForm
 from dashboard.projects.models import CHANGERS, Membership, Role
 
+SHOWN_SETS = 10  # on the project's page; all are on a page of their own
+
 
 class SignIn(LoginView):
     """The only page that everybody sees."""
@@ -52,6 +54,7 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
         .select_related("version__model", "board", "created_by")
         .prefetch_related("legs__source")[:10]
     )
+    sets = list(mine.input_sets.select_related("inspection").defer("inspection__log")[: SHOWN_SETS + 1])
     context = {
         "project": mine,
         "membership": membership,
@@ -59,7 +62,8 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
         "is_admin": membership.role == Role.ADMIN,
         "models": models,
         "evaluations": evaluations,
-        "input_sets": mine.input_sets.select_related("inspection")[:50],
+        "input_sets": sets[:SHOWN_SETS],
+        "has_more_sets": len(sets) > SHOWN_SETS,
         "boards": mine.boards.all()[:50],
     }
     return render(request, "projects/project.html", context)

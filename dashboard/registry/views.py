@@ -9,7 +9,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.downloads import download
 from dashboard.evaluations.models import Evaluation
 from dashboard.pageform import status_of
-from dashboard.projects.access import developer_in, must_change
+from dashboard.projects.access import developer_in, membership_in, must_change
+from dashboard.projects.models import CHANGERS
 from dashboard.registry import services
 from dashboard.registry.forms import InputSetForm, RegisterForm, VersionForm
 from dashboard.registry.models import InputSet, Layout, ModelVersion, Purpose, RegisteredModel, Source
@@ -129,6 +130,19 @@ def new_input_set(request: HttpRequest, slug: str) -> HttpResponse:
                 form.refuse(refused)
                 status = status_of(refused)
     return render(request, "registry/input_set_new.html", {"project": project, "form": form}, status=status)
+
+
+@require_safe
+def input_sets(request: HttpRequest, slug: str) -> HttpResponse:
+    """All input sets of a project, newest first."""
+    membership = membership_in(slug, request.user)
+    rows = membership.project.input_sets.select_related("inspection", "created_by").defer("inspection__log")
+    context = {
+        "project": membership.project,
+        "input_sets": Paginator(rows, 50).get_page(request.GET.get("page")),
+        "may_change": membership.role in CHANGERS,
+    }
+    return render(request, "registry/input_sets.html", context)
 
 
 @require_safe

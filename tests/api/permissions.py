@@ -42,6 +42,7 @@ TABLE: dict[str, dict[str, Line]] = {
     "version-new": {"GET": DEVELOP, "POST": DEVELOP},
     "version": {"GET": LOOK, "POST": NOT},
     "source-file": {"GET": LOOK, "POST": NOT},
+    "input-sets": {"GET": LOOK, "POST": NOT},
     "input-set-new": {"GET": DEVELOP, "POST": DEVELOP},
     "input-set": {"GET": LOOK, "POST": NOT},
     "input-set-file": {"GET": LOOK, "POST": NOT},

@@ -121,6 +121,7 @@ KWARGS: dict[str, dict[str, Value]] = {
     "version-new": MODEL,
     "version": VERSION,
     "source-file": SOURCE,
+    "input-sets": SLUG,
     "input-set-new": SLUG,
     "input-set": INPUT_SET,
     "input-set-file": INPUT_SET,

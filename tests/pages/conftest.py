@@ -49,6 +49,7 @@ class World:
             f"/models/{version.model_id}/history/",
             f"/versions/{version.pk}/",
             f"/sources/{source.pk}/file/",
+            f"/projects/{self.project.slug}/input-sets/",
             f"/input-sets/{calibration.pk}/",
             f"/input-sets/{calibration.pk}/file/",
             f"/evaluations/{self.evaluation.pk}/",

@@ -335,6 +335,36 @@ def test_a_lost_file_is_a_404(world: World, viewer: Client) -> None:
     assert viewer.get(f"/dumps/{dump.pk}/file/").status_code == 404
 
 
+def test_the_list_of_input_sets_tells_how_many_samples_each_has(world: World, viewer: Client) -> None:
+    name = make_input_set(world.project).name
+    page = _text(viewer, "/projects/vision/input-sets/")
+    row = page[page.index(f">{name}</a>") :].split("</tr>")[0]
+    assert '<td class="number">4</td>' in row
+
+
+def test_the_list_of_input_sets_tells_why_one_is_no_good(world: World, viewer: Client) -> None:
+    fail(make_input_set(world.project, inspected=False).inspection, "data:pickle", "a.npy")
+    assert "holds pickled Python objects" in _text(viewer, "/projects/vision/input-sets/")
+
+
+def test_the_list_of_input_sets_has_pages(world: World, viewer: Client) -> None:
+    old = world.evaluation.calibration.name
+    for _ in range(50):
+        make_input_set(world.project, inspected=False)
+    first, second = (_text(viewer, f"/projects/vision/input-sets/?page={number}") for number in (1, 2))
+    assert f">{old}</a>" not in first and f">{old}</a>" in second
+
+
+def test_a_project_with_many_input_sets_leads_to_all_of_them(world: World, viewer: Client) -> None:
+    for _ in range(11):
+        make_input_set(world.project, inspected=False)
+    assert "All input sets</a>" in _text(viewer, "/projects/vision/")
+
+
+def test_a_project_that_shows_all_its_input_sets_has_no_button_for_more(world: World, viewer: Client) -> None:
+    assert "All input sets</a>" not in _text(viewer, "/projects/vision/")
+
+
 def test_an_input_set_shows_what_is_in_it(world: World, viewer: Client) -> None:
     samples = make_input_set(world.project)
     assert f"8 {TIMES} 8 {TIMES} 3 uint8" in _text(viewer, f"/input-sets/{samples.pk}/")

@@ -53,6 +53,7 @@ PAGES: list[tuple[str, More]] = [
     ("/", lambda w: [make_model(w.project) for _ in range(19)]),
     ("/projects/vision/", lambda w: [_another_model(w) for _ in range(5)]),
     ("/projects/vision/", lambda w: [(make_input_set(w.project), make_board(w.project)) for _ in range(19)]),
+    ("/projects/vision/input-sets/", lambda w: [make_input_set(w.project) for _ in range(19)]),
     ("/projects/vision/members/", lambda w: [make_member(w.project) for _ in range(19)]),
     ("/projects/vision/tokens/", lambda w: [make_token_row(w.project) for _ in range(20)]),
     ("/models/{model}/", _more_versions),
