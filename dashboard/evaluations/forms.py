@@ -19,6 +19,7 @@ from dashboard.conversions.recipe import (
 from dashboard.evaluations.models import Evaluation
 from dashboard.evaluations.prefill import initial_of, newest_of_model, served_toolkits
 from dashboard.evaluations.services import Wanted
+from dashboard.jobs.models import State
 from dashboard.pageform import PageForm
 from dashboard.registry.models import InputSet, ModelVersion, Purpose, reported
 
@@ -63,6 +64,9 @@ class EvaluationForm(PageForm):
         names = [str(found.get("name", "")) for found in self.inputs]
         self.like = like or newest_of_model(version, names)
         sets = version.project.input_sets.select_related("inspection").defer("inspection__log")
+        sets = sets.exclude(
+            inspection__state__in=[State.FAILED, State.CANCELLED]
+        )  # these could never end well
         self._choose("calibration", sets.filter(purpose=Purpose.CALIBRATION))
         self._choose("samples", sets.filter(purpose=Purpose.EVALUATION))
         self._choose("board", version.project.boards.defer("private_key"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from dashboard.boards.models import Board
@@ -23,7 +23,7 @@ from dashboard.layers.models import Comparison
 from dashboard.layers.services import request_comparison
 from dashboard.projects.models import Project
 from dashboard.projects.services import record
-from dashboard.registry.models import InputSet, ModelVersion, reported
+from dashboard.registry.models import InputSet, Inspection, ModelVersion, reported
 from dashboard.registry.services import Refused
 
 
@@ -80,6 +80,7 @@ def _check(version: ModelVersion, wanted: Wanted) -> None:
 
 def _request(version: ModelVersion, wanted: Wanted, user: Any) -> Evaluation:
     project = version.project
+    _hold(_inspections(version, wanted))
     evaluation = Evaluation.objects.create(
         project=project,
         version=version,
@@ -98,22 +99,54 @@ def _request(version: ModelVersion, wanted: Wanted, user: Any) -> Evaluation:
     return evaluation
 
 
+def _inspections(version: ModelVersion, wanted: Wanted) -> QuerySet[Inspection]:
+    sets = [wanted.calibration.pk, wanted.samples.pk]
+    return Inspection.objects.filter(Q(source__in=version.sources.all()) | Q(input_set__in=sets))
+
+
+def _hold(rows: QuerySet[Any]) -> None:
+    """Lock the rows in one order until the transaction ends, so that nothing happens to them unseen.
+
+    A job that ended between our look at it and our commit would look for legs that wait, and not find ours.
+    """
+    list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+
+
 def cancel_evaluation(evaluation: Evaluation, user: Any) -> None:
-    """Cancel what is under way; work that another evaluation also waits for goes on."""
+    """Cancel what is under way; work that another evaluation also waits for goes on.
+
+    The legs end first, and are let go of, before their jobs are touched: a worker that ends a job takes the locks
+    the other way round.
+    """
     with transaction.atomic():
-        # locked like in proceed(), which would otherwise ask for the next job of a leg that is being cancelled
-        for leg in Leg.objects.filter(evaluation=evaluation, ended_at=None).select_for_update():
-            for job in leg.jobs:
-                if not job.has_ended and not _is_shared(job, leg):
-                    job.cancel()
+        _hold(Evaluation.objects.filter(pk=evaluation.pk))
+        legs = list(Leg.objects.filter(evaluation=evaluation, ended_at=None))
+        for leg in legs:
             _finish(leg, cannot_tell("job:cancelled", "Somebody cancelled this evaluation."))
         record("evaluation.cancelled", project=evaluation.project, user=user, subject=str(evaluation))
+    for leg in legs:
+        for job in leg.jobs:
+            _cancel_unless_shared(job)
+
+
+def _cancel_unless_shared(job: Job) -> None:
+    with transaction.atomic():
+        _hold(
+            type(job).objects.filter(pk=job.pk)
+        )  # nobody begins to wait for it between the look and the end
+        if not job.has_ended and not _is_shared(job):
+            job.cancel()
 
 
 def proceed(leg: Leg) -> None:
-    """Take the leg as far as its jobs allow; locked, because two jobs of a leg may end at once."""
+    """Take the leg as far as its jobs allow.
+
+    The evaluation is locked, because two of its jobs may end at once: one of them must see that the other leg, or
+    the other job, has ended too.
+    """
     with transaction.atomic():
-        leg = Leg.objects.select_for_update().get(pk=leg.pk)
+        _hold(Evaluation.objects.filter(pk=leg.evaluation_id))
+        leg = Leg.objects.get(pk=leg.pk)
         if leg.has_ended:
             return
         if _inspected(leg) and _converted(leg):
@@ -136,7 +169,7 @@ def _inspected(leg: Leg) -> bool:
 def _converted(leg: Leg) -> bool:
     evaluation = leg.evaluation
     if leg.conversion is None:
-        leg.conversion = request_conversion(
+        conversion = request_conversion(
             leg.source,
             evaluation.recipe,
             evaluation.calibration,
@@ -144,6 +177,9 @@ def _converted(leg: Leg) -> bool:
             evaluation.sample,
             evaluation.created_by,
         )
+        if _is_dying(conversion):
+            return False
+        leg.conversion = conversion
         leg.save(update_fields=["conversion"])
     if leg.conversion.state in {State.FAILED, State.CANCELLED}:
         _finish(leg, blame(leg.conversion))
@@ -155,7 +191,8 @@ def _compared(leg: Leg) -> None:
     assert leg.conversion is not None
     artifact = leg.conversion.artifact
     if leg.quantization is None:
-        leg.quantization = request_comparison(artifact.framework, artifact.quantized)
+        comparison = request_comparison(artifact.framework, artifact.quantized)
+        leg.quantization = None if _is_dying(comparison) else comparison
     if leg.run is None and _has_board(leg):
         evaluation = leg.evaluation
         leg.run = request_run(
@@ -164,8 +201,13 @@ def _compared(leg: Leg) -> None:
     if leg.run and leg.run.state == State.SUCCEEDED and leg.on_board is None and leg.run.result.dump:
         leg.on_board = request_comparison(artifact.quantized, leg.run.result.dump)
     leg.save(update_fields=["quantization", "run", "on_board"])
-    if all(job.has_ended for job in leg.jobs):
+    if leg.quantization and all(job.has_ended for job in leg.jobs):
         _finish(leg, judge_leg(leg))
+
+
+def _is_dying(job: Job) -> bool:
+    """Was it cancelled before this leg came? Then its end brings us back, to ask for another (see pipeline.py)."""
+    return job.cancel_requested and not job.has_ended
 
 
 def _has_board(leg: Leg) -> bool:
@@ -191,8 +233,8 @@ def _finish(leg: Leg, judged: Judged) -> None:
         Evaluation.objects.filter(pk=leg.evaluation_id, ended_at=None).update(ended_at=Now())
 
 
-def _is_shared(job: Job, leg: Leg) -> bool:
-    """Does another leg that has not ended wait for the job, or did somebody ask for just this comparison?"""
+def _is_shared(job: Job) -> bool:
+    """Does a leg that has not ended wait for the job, or did somebody ask for just this comparison?"""
     match job:
         case Conversion():
             waiting = Q(conversion=job)
@@ -202,4 +244,4 @@ def _is_shared(job: Job, leg: Leg) -> bool:
             waiting = Q(quantization=job) | Q(on_board=job)
         case _:
             return False
-    return Leg.objects.filter(waiting, ended_at=None).exclude(pk=leg.pk).exists()
+    return Leg.objects.filter(waiting, ended_at=None).exists()

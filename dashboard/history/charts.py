@@ -57,8 +57,14 @@ def _lines(
     for at, (name, rows) in enumerate(series(points).items()):
         known = [(point, value) for point in rows if (value := read(point)) is not None]
         if known:
-            lines.append(_line(at, plain(f"{name} · {told}" if told else name), known, number, dash))
+            lines.append(_line(at, _label(name, told), known, number, dash))
     return lines
+
+
+def _label(name: str, told: str) -> str:
+    """A series' name in two lines, so that the legend has room on a phone: route and board, then recipe and step."""
+    place, _, recipe = plain(name).rpartition(" · ")
+    return f"{place}<br>{recipe} · {told}" if told else f"{place}<br>{recipe}"
 
 
 def _line(at: int, name: str, known: list[tuple[Point, float]], number: str, dash: str) -> dict[str, Any]:
@@ -77,13 +83,20 @@ def _line(at: int, name: str, known: list[tuple[Point, float]], number: str, das
 
 
 def _layout(title: str, points: Sequence[Point]) -> dict[str, Any]:
-    few = len({point.version for point in points}) <= EACH_VERSION
+    versions = {point.version for point in points}
+    few = len(versions) <= EACH_VERSION
+    ends = [min(versions, default=0) - 0.5, max(versions, default=0) + 0.5]
     return {
         "height": 340,
         "margin": {"l": 70, "r": 20, "t": 60, "b": 50},
         "hovermode": "closest",
         "showlegend": True,
         "legend": {"orientation": "h", "y": 1.03, "yanchor": "bottom", "x": 0},
-        "xaxis": {"title": {"text": "version"}, "tickformat": "d", **({"dtick": 1} if few else {})},
+        "xaxis": {
+            "title": {"text": "version"},
+            "tickformat": "d",
+            "range": ends,
+            **({"dtick": 1} if few else {}),
+        },
         "yaxis": {"title": {"text": title}, "automargin": True},
     }

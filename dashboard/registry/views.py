@@ -91,11 +91,16 @@ def version(request: HttpRequest, pk: int) -> HttpResponse:
         "project": mine.project,
         "evaluations": Paginator(evaluations, 20).get_page(request.GET.get("page")),
         "may_change": mine.project.may_change(request.user),
+        "is_refused": all(_has_failed(source) for source in mine.sources.all()),
         "is_inspecting": any(not source.inspection.has_ended for source in mine.sources.all()),
     }
     if request.headers.get("HX-Request"):
         return render(request, "registry/_sources.html", context)
     return render(request, "registry/version.html", context)
+
+
+def _has_failed(source: Source) -> bool:
+    return source.inspection.has_ended and not source.inspection.is_good
 
 
 @require_safe

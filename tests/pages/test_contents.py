@@ -255,6 +255,12 @@ def test_runs_of_other_names_say_that_they_are_not_aligned(world: World, viewer:
     assert "name their layers differently" in _text(viewer, f"/compare/?a={first.pk}&b={second.pk}")
 
 
+def test_layers_that_nobody_aligned_are_not_called_unique(world: World, viewer: Client) -> None:
+    first, second = world.evaluation.legs.all()[0].run, _other_names(world)
+    page = _text(viewer, f"/compare/?a={first.pk}&b={second.pk}")
+    assert "not aligned</span>" in page and "only in B</span>" not in page
+
+
 def test_runs_of_other_names_are_aligned_by_the_stored_comparison(world: World, viewer: Client) -> None:
     first, second = world.evaluation.legs.all()[0].run, _other_names(world)
     matching = make_comparison(first.artifact.framework, second.artifact.framework)
@@ -295,6 +301,13 @@ def test_a_failed_inspection_shows_what_to_do(world: World, viewer: Client) -> N
     version = make_version(world.evaluation.version.model, inspected=False)
     fail(version.sources.all()[0].inspection, "model:not-onnx", "parse error")
     assert "The file is not an ONNX model" in _text(viewer, f"/versions/{version.pk}/")
+
+
+def test_a_version_none_of_whose_files_is_good_is_not_evaluated(world: World, developer: Client) -> None:
+    version = make_version(world.evaluation.version.model, inspected=False)
+    fail(version.sources.all()[0].inspection, "model:not-onnx", "parse error")
+    page = _text(developer, f"/versions/{version.pk}/")
+    assert "evaluations/new/" not in page and f"/models/{version.model_id}/versions/new/" in page
 
 
 def test_the_inspection_is_shown(world: World, viewer: Client) -> None:
@@ -358,11 +371,11 @@ def test_the_list_of_input_sets_has_pages(world: World, viewer: Client) -> None:
 def test_a_project_with_many_input_sets_leads_to_all_of_them(world: World, viewer: Client) -> None:
     for _ in range(11):
         make_input_set(world.project, inspected=False)
-    assert "All input sets</a>" in _text(viewer, "/projects/vision/")
+    assert "All input sets, with" in _text(viewer, "/projects/vision/")
 
 
-def test_a_project_that_shows_all_its_input_sets_has_no_button_for_more(world: World, viewer: Client) -> None:
-    assert "All input sets</a>" not in _text(viewer, "/projects/vision/")
+def test_a_project_that_shows_all_its_input_sets_does_not_promise_more(world: World, viewer: Client) -> None:
+    assert "All input sets, with" not in _text(viewer, "/projects/vision/")
 
 
 def test_an_input_set_shows_what_is_in_it(world: World, viewer: Client) -> None:

@@ -10,7 +10,7 @@ from pytest_django.fixtures import Settings
 
 from dashboard.evaluations.models import Evaluation
 from dashboard.registry.models import InputSet, ModelVersion, Purpose, RegisteredModel
-from tests.factories import make_input_set, make_version
+from tests.factories import fail, make_input_set, make_version
 from tests.pages.conftest import SignIn, World
 
 
@@ -173,7 +173,20 @@ def test_input_sets_of_other_projects_cannot_be_chosen(world: World, developer: 
     assert _ask(developer, world, calibration=make_input_set().pk).status_code == 422
 
 
+def test_a_set_that_is_no_good_is_not_offered(world: World, developer: Client) -> None:
+    bad = make_input_set(world.project, inspected=False)
+    fail(bad.inspection, "data:not-finite", "a.npy")
+    form = developer.get(f"/versions/{world.evaluation.version_id}/evaluations/new/").context["form"]
+    assert bad not in form.fields["calibration"].queryset
+
+
+def test_a_set_that_is_still_inspected_is_offered(world: World, developer: Client) -> None:
+    new = make_input_set(world.project, inspected=False)
+    form = developer.get(f"/versions/{world.evaluation.version_id}/evaluations/new/").context["form"]
+    assert new in form.fields["calibration"].queryset
+
+
 def test_a_version_that_is_not_inspected_yet_can_be_evaluated(world: World, developer: Client) -> None:
     version = make_version(world.evaluation.version.model, inspected=False)
     answer = developer.get(f"/versions/{version.pk}/evaluations/new/")
-    assert "not inspected yet" in answer.content.decode()
+    assert "nothing is known of its inputs" in answer.content.decode()

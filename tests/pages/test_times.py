@@ -80,6 +80,10 @@ def test_hangs_are_counted_in_a_remark() -> None:
     assert "2 of 20 plain iterations hung" in _totals(hangs=2).remarks[0]
 
 
+def test_the_scatter_between_two_executions_is_not_remarked() -> None:
+    assert _totals(timed_us=980.0).remarks == []
+
+
 def test_a_plain_run_slower_than_the_timed_one_is_remarked() -> None:
     assert "The plain run was slower" in _totals(timed_us=900.0).remarks[0]
 
