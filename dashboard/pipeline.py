@@ -36,17 +36,25 @@ def cancel_job(job: Job, user: Any) -> None:
 
 
 def waiting_for(job: Job) -> QuerySet[Leg]:
-    """The legs that have not ended and depend on the job."""
-    legs = Leg.objects.filter(ended_at=None).order_by("pk")
+    """The legs that have not ended and depend on the job, in the one order in which evaluations are locked.
+
+    Among them are those that came when the job was being cancelled already: they wait to ask for another.
+    """
+    legs = Leg.objects.filter(ended_at=None).order_by("evaluation_id", "pk")
     match job:
         case Inspection(source_id=int() as source):
             return legs.filter(source=source)
         case Inspection(input_set_id=samples):
             return legs.filter(Q(evaluation__calibration=samples) | Q(evaluation__samples=samples))
         case Conversion():
-            return legs.filter(conversion=job)
+            return legs.filter(Q(conversion=job) | Q(conversion=None, source=job.source_id))
         case Run():
             return legs.filter(run=job)
         case Comparison():
-            return legs.filter(Q(quantization=job) | Q(on_board=job))
+            late = Q(
+                quantization=None,
+                conversion__artifact__framework=job.reference_id,
+                conversion__artifact__quantized=job.candidate_id,
+            )
+            return legs.filter(Q(quantization=job) | Q(on_board=job) | late)
     raise TypeError(f"nobody waits for a {type(job).__name__}")

@@ -38,14 +38,17 @@ def keep_recipe(project: Project, settings: RecipeSettings) -> Recipe:
     return recipe
 
 
+@transaction.atomic
 def request_conversion(  # noqa: PLR0917 - what a conversion is identified by, in this order
     source: Source, recipe: Recipe, calibration: InputSet, samples: InputSet, sample: int, user: Any
 ) -> Conversion:
-    """The conversion of exactly these inputs: one that is under way or done already is not made again."""
+    """The conversion of exactly these inputs: one that is under way or done already is not made again.
+
+    It is locked until the caller's transaction ends, so that it does not end between being found and being used.
+    """
+    useful = Conversion.objects.filter(state__in=[State.QUEUED, State.RUNNING, State.SUCCEEDED])
     conversion: Conversion
-    conversion, _ = Conversion.objects.filter(
-        state__in=[State.QUEUED, State.RUNNING, State.SUCCEEDED]
-    ).get_or_create(
+    conversion, _ = useful.select_for_update(no_key=True).get_or_create(
         source=source,
         recipe=recipe,
         calibration=calibration,

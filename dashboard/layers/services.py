@@ -5,6 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
+
 from dashboard import files
 from dashboard.jobs.models import State
 from dashboard.layers.models import Comparison, Dump, LayerScore
@@ -47,10 +49,15 @@ def store_dump(project: Project, path: Path) -> Dump:
     )
 
 
+@transaction.atomic
 def request_comparison(reference: Dump, candidate: Dump, user: Any = None) -> Comparison:
-    """The comparison of these two dumps; one that is under way or done already is not made again."""
+    """The comparison of these two dumps; one that is under way or done already is not made again.
+
+    It is locked until the caller's transaction ends, so that it does not end between being found and being used.
+    """
     comparison: Comparison
-    comparison, _ = Comparison.objects.filter(state__in=USEFUL).get_or_create(
+    useful = Comparison.objects.filter(state__in=USEFUL)
+    comparison, _ = useful.select_for_update(no_key=True).get_or_create(
         reference=reference,
         candidate=candidate,
         defaults={"project": candidate.project, "created_by": user},
