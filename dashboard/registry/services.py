@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Max, QuerySet
 
 from dashboard import files
+from dashboard.jobs.models import State
 from dashboard.projects.models import Project
 from dashboard.projects.services import record, unique_slug
 from dashboard.registry.models import (
@@ -76,9 +77,10 @@ def register_model(project: Project, name: str, user: Any, description: str = ""
 def upload_version(
     model: RegisteredModel, uploads: Sequence[Upload], user: Any, origin: Origin | None = None
 ) -> tuple[ModelVersion, bool]:
-    """Store the files and make them a version; the same files with the same origin again are the same version.
+    """Store the files and make them a version; the same files with the same commit again are the same version.
 
-    Returns the version and whether it is new. Raises Refused.
+    What an earlier inspection could not look into to a good end is looked into again. Returns the version and
+    whether it is new. Raises Refused.
     """
     origin = origin or Origin()
     routes = [upload.route for upload in uploads]
@@ -87,20 +89,24 @@ def upload_version(
             "recipe:invalid", "A version needs at least one source, each with a route name of its own."
         )
     if odd := [route for route in routes if not ROUTE.fullmatch(route)]:
-        raise Refused("recipe:invalid", f"A route is up to 40 letters, digits, dots, dashes, not {odd[0]!r:.60}.")
+        raise Refused(
+            "recipe:invalid", f"A route is up to 40 letters, digits, dots, dashes, not {odd[0]!r:.60}."
+        )
     stored = {upload.route: (clean_filename(upload.filename), _store(upload.stream)) for upload in uploads}
     with transaction.atomic():
         # two uploads of the same files at once wait here for each other
         RegisteredModel.objects.select_for_update().get(pk=model.pk)
         same = _same_version(model, {route: file.sha256 for route, (_, file) in stored.items()}, origin)
         if same:
+            for source in same.sources.all():
+                _inspect_again(source, user)
             return same, False
         version = _make_version(model, user, origin)
         for route, (filename, file) in stored.items():
             source = Source.objects.create(
                 version=version, route=route, filename=filename, sha256=file.sha256, size=file.size
             )
-            Inspection.objects.create(project=model.project, source=source, created_by=user)
+            _inspect(source, user)
         record("version.uploaded", project=model.project, user=user, subject=str(version))
     return version, True
 
@@ -108,7 +114,10 @@ def upload_version(
 def upload_input_set(  # noqa: PLR0917 - the nouns of an upload, in the order of the form
     project: Project, name: str, upload: Upload, purpose: Purpose, user: Any, layout: Layout = Layout.AS_IS
 ) -> tuple[InputSet, bool]:
-    """Store samples; the same file for the same purpose again is the same input set. Raises Refused."""
+    """Store samples; the same file for the same purpose again is the same input set. Raises Refused.
+
+    It is looked into again when its inspection did not end well.
+    """
     file = _store(upload.stream)
     with transaction.atomic():
         input_set, created = InputSet.objects.get_or_create(
@@ -124,9 +133,24 @@ def upload_input_set(  # noqa: PLR0917 - the nouns of an upload, in the order of
             },
         )
         if created:
-            Inspection.objects.create(project=project, input_set=input_set, created_by=user)
+            _inspect(input_set, user)
             record("input-set.uploaded", project=project, user=user, subject=input_set.name)
+        else:
+            _inspect_again(input_set, user)
     return input_set, created
+
+
+def _inspect(row: Source | InputSet, user: Any) -> None:
+    """Queue the inspection of what was uploaded."""
+    what = {"source": row} if isinstance(row, Source) else {"input_set": row}
+    Inspection.objects.create(project=row.project, created_by=user, **what)
+
+
+def _inspect_again(row: Source | InputSet, user: Any) -> None:
+    """A failed or cancelled inspection makes room for another: the upload itself may be good."""
+    ended = Inspection.objects.filter(pk=row.inspection.pk, state__in=[State.FAILED, State.CANCELLED])
+    if ended.delete()[0]:
+        _inspect(row, user)
 
 
 def clean_filename(name: str) -> str:
@@ -149,7 +173,9 @@ def _store(stream: files.Readable) -> files.Stored:
 def _same_version(model: RegisteredModel, wanted: dict[str, str], origin: Origin) -> ModelVersion | None:
     """A version of this model with exactly these files and this commit."""
     first = next(iter(wanted.values()))
-    candidates: QuerySet[ModelVersion] = model.versions.filter(commit=origin.commit, sources__sha256=first).distinct()
+    candidates: QuerySet[ModelVersion] = model.versions.filter(
+        commit=origin.commit, sources__sha256=first
+    ).distinct()
     for version in candidates.prefetch_related("sources"):
         if {source.route: source.sha256 for source in version.sources.all()} == wanted:
             return version

@@ -84,6 +84,13 @@ def test_a_known_version_is_not_inspected_again(model):
     assert Inspection.objects.count() == 1
 
 
+def test_a_known_version_whose_inspection_failed_is_inspected_again(model):
+    version, _ = upload(model, main="a")
+    factories.fail(version.sources.get().inspection, "system:lost")
+    upload(model, main="a")
+    assert Inspection.objects.get().state == State.QUEUED
+
+
 @pytest.mark.parametrize("route", ["", " ", "a b", "../x", "-x", "x" * 41, "ü", "a\n"])
 def test_a_route_that_is_no_word_is_refused(model, route):
     with pytest.raises(Refused):
@@ -129,6 +136,13 @@ def samples(project, purpose=Purpose.CALIBRATION, layout=Layout.AS_IS) -> tuple[
 def test_the_same_samples_are_the_same_set():
     project = factories.make_project()
     assert samples(project)[0] == samples(project)[0]
+
+
+def test_known_samples_whose_inspection_was_cancelled_are_inspected_again():
+    project = factories.make_project()
+    samples(project)[0].inspection.cancel()
+    samples(project)
+    assert Inspection.objects.get().state == State.QUEUED
 
 
 @pytest.mark.parametrize("other", [{"purpose": Purpose.EVALUATION}, {"layout": Layout.NHWC}])
