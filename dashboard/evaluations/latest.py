@@ -1,9 +1,10 @@
-"""The newest evaluation of each model, in a fixed number of queries."""
+"""Evaluations in lists: the newest of each model, and which were measured on simulated boards; few queries."""
 
 from collections.abc import Iterable
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
+from dashboard.boards.models import RunResult
 from dashboard.evaluations.models import Evaluation
 from dashboard.projects.models import Project
 from dashboard.registry.models import ModelVersion, RegisteredModel
@@ -21,12 +22,18 @@ def models_with_latest(project: Project) -> QuerySet[RegisteredModel]:
     return found
 
 
+def with_origin(evaluations: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
+    """The evaluations, each with `is_simulated`: whether a simulated board measured any of its legs."""
+    measured = RunResult.objects.filter(run__leg__evaluation=OuterRef("pk"), simulated=True)
+    return evaluations.annotate(is_simulated=Exists(measured))
+
+
 def attach_evaluations(models: Iterable[RegisteredModel]) -> None:
     """Give each model of `models_with_latest` its newest evaluation, with legs, as `evaluation` (None without one)."""
     rows = list(models)
     wanted = [row.latest_evaluation for row in rows]  # type: ignore[attr-defined]  # annotated above
     found = (
-        Evaluation.objects.select_related("version__model")
+        with_origin(Evaluation.objects.select_related("version__model"))
         .prefetch_related("legs")
         .in_bulk(filter(None, wanted))
     )

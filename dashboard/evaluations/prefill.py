@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from dashboard.conversions.recipe import TOOLKITS, InputSettings
-from dashboard.evaluations.models import Evaluation
+from dashboard.evaluations.models import Evaluation, Outcome
 from dashboard.jobs.services import alive
 from dashboard.registry.models import ModelVersion
 
@@ -12,9 +12,15 @@ QUEUE = "convert."
 
 
 def newest_of_model(version: ModelVersion, names: Collection[str]) -> Evaluation | None:
-    """The newest evaluation of the version's model, when its recipe speaks of no other inputs than these."""
+    """The newest evaluation of the version's model, when its recipe speaks of no other inputs than these.
+
+    One that ended without an answer (wrong samples, cancelled) is no example to follow.
+    """
     newest: Evaluation | None = (
-        Evaluation.objects.filter(version__model=version.model_id).select_related("recipe").first()
+        Evaluation.objects.filter(version__model=version.model_id)
+        .exclude(legs__outcome=Outcome.CANNOT_TELL)
+        .select_related("recipe")
+        .first()
     )
     return newest if newest and set(newest.recipe.settings.get("inputs", {})) <= set(names) else None
 

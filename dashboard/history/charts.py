@@ -62,9 +62,9 @@ def _lines(
 
 
 def _label(name: str, told: str) -> str:
-    """A series' name in two lines, so that the legend has room on a phone: route and board, then recipe and step."""
+    """A series' name in two lines, so that the legend has room on a phone: route and board, then step and recipe."""
     place, _, recipe = plain(name).rpartition(" · ")
-    return f"{place}<br>{recipe} · {told}" if told else f"{place}<br>{recipe}"
+    return f"{place}<br>{told} · {recipe}" if told else f"{place}<br>{recipe}"
 
 
 def _line(at: int, name: str, known: list[tuple[Point, float]], number: str, dash: str) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def _layout(title: str, points: Sequence[Point]) -> dict[str, Any]:
     few = len(versions) <= EACH_VERSION
     ends = [min(versions, default=0) - 0.5, max(versions, default=0) + 0.5]
     return {
-        "height": 340,
+        "height": min(640, 340 + 30 * len(series(points))),  # the legend takes its part of it
         "margin": {"l": 70, "r": 20, "t": 60, "b": 50},
         "hovermode": "closest",
         "showlegend": True,

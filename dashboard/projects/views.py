@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from dashboard.evaluations.latest import attach_evaluations, models_with_latest
+from dashboard.evaluations.latest import attach_evaluations, models_with_latest, with_origin
 from dashboard.evaluations.models import Evaluation
 from dashboard.projects import services
 from dashboard.projects.access import admin_in, developer_in, membership_in
@@ -50,7 +50,7 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
     models = Paginator(models_with_latest(mine), 50).get_page(request.GET.get("page"))
     attach_evaluations(models.object_list)
     evaluations = (
-        Evaluation.objects.in_project(mine)
+        with_origin(Evaluation.objects.in_project(mine))
         .select_related("version__model", "board", "created_by")
         .prefetch_related("legs__source")[:10]
     )

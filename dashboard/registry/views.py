@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.downloads import download
+from dashboard.evaluations.latest import with_origin
 from dashboard.evaluations.models import Evaluation
 from dashboard.pageform import status_of
 from dashboard.projects.access import developer_in, membership_in, must_change
@@ -39,7 +40,7 @@ def model(request: HttpRequest, pk: int) -> HttpResponse:
         RegisteredModel.objects.visible_to(request.user).select_related("project", "created_by"), pk=pk
     )
     rows = mine.versions.select_related("created_by").prefetch_related(
-        SOURCES, Prefetch("evaluations", Evaluation.objects.prefetch_related("legs"))
+        SOURCES, Prefetch("evaluations", with_origin(Evaluation.objects.all()).prefetch_related("legs"))
     )
     context = {
         "model": mine,
@@ -82,9 +83,8 @@ def version(request: HttpRequest, pk: int) -> HttpResponse:
         .prefetch_related(SOURCES),
         pk=pk,
     )
-    evaluations = mine.evaluations.select_related("recipe", "board", "created_by").prefetch_related(
-        "legs__source"
-    )
+    evaluations = with_origin(mine.evaluations.select_related("recipe", "board", "created_by"))
+    evaluations = evaluations.prefetch_related("legs__source")
     context = {
         "version": mine,
         "model": mine.model,

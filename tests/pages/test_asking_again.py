@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from dashboard.evaluations.forms import EvaluationForm
-from dashboard.evaluations.models import Evaluation
+from dashboard.evaluations.models import Evaluation, Outcome
 from dashboard.jobs.services import beat
 from dashboard.registry.models import InputSet
 from tests.factories import make_evaluation, make_input_set, make_recipe, make_version
@@ -100,6 +100,13 @@ def test_a_new_version_is_asked_about_like_the_models_newest_evaluation(
     newest = make_evaluation(earlier.version, board=world.board)
     form = developer.get(f"/versions/{version.pk}/evaluations/new/").context["form"]
     assert form.like == newest
+
+
+def test_an_evaluation_that_told_nothing_is_no_example(
+    world: World, developer: Client, earlier: Evaluation
+) -> None:
+    make_evaluation(earlier.version, board=world.board, outcome=Outcome.CANNOT_TELL)
+    assert _form(developer, world).like == Evaluation.objects.order_by("-pk")[1]
 
 
 def test_a_recipe_for_inputs_of_other_names_is_not_offered(world: World, developer: Client) -> None:

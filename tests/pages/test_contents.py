@@ -36,6 +36,7 @@ OF_A_SIMULATED_BOARD = [
     "/models/{model}/history/",
     "/comparisons/{comparison}/",
 ]
+LISTS = ["/projects/vision/", "/models/{model}/", "/versions/{version}/"]
 
 
 def _text(client: Client, address: str, **headers: str) -> str:
@@ -101,6 +102,17 @@ def test_what_a_simulated_board_made_says_so(world: World, viewer: Client, page:
         comparison=leg.on_board_id,
     )
     assert 'class="badge simulated"' in _text(viewer, address)
+
+
+@pytest.mark.parametrize("page", LISTS)
+def test_a_verdict_in_a_list_says_that_its_board_was_simulated(
+    world: World, viewer: Client, page: str
+) -> None:
+    version = world.evaluation.version
+    type(world.evaluation).objects.update(board=None)  # asked for any board
+    world.board.projects.clear()
+    page = _text(viewer, page.format(model=version.model_id, version=version.pk))
+    assert 'class="badge simulated"' in page
 
 
 def test_what_a_real_board_made_is_not_called_simulated(world: World, viewer: Client) -> None:
