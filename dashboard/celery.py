@@ -6,7 +6,6 @@ would be code.
 """
 
 import os
-from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging
@@ -56,9 +55,4 @@ app.conf.update(
 
 @setup_logging.connect
 def keep_our_logs(**_: object) -> None:
-    """Having a receiver is what keeps Celery from setting up logs of its own; ours are in operations/logs.py."""
-
-
-@setup_logging.connect
-def keep_logging(**_: Any) -> None:
-    """Leave logging as Django set it up; Celery would raise the level and hide what jobs say."""
+    """Having a receiver is what keeps Celery from setting up logs of its own, which would hide what jobs say."""

@@ -64,6 +64,7 @@ class InputSets(Reading[InputSet]):
     serializer_class = InputSetSerializer
     narrowing = {"project": ("project", int), "purpose": ("purpose", str), "name": ("name", str)}
     parser_classes = [MultiPartParser]
+    takes_files = True
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -79,6 +79,7 @@ class Versions(Reading[ModelVersion]):
         "commit": ("commit", str),
     }
     parser_classes = [MultiPartParser]
+    takes_files = True
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -1,8 +1,10 @@
-"""The strict Content-Security-Policy that every page carries: everything from here, nothing inline."""
+"""What every request meets: a limit on its body, and on the way back a strict Content-Security-Policy."""
 
 from collections.abc import Callable
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
 POLICY = "; ".join(
     [
@@ -21,7 +23,7 @@ POLICY = "; ".join(
 
 
 class ContentSecurityPolicy:
-    """Adds the policy to every response."""
+    """Adds the policy to every response: everything from here, nothing inline."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -31,3 +33,35 @@ class ContentSecurityPolicy:
         response.headers.setdefault("Content-Security-Policy", POLICY)
         response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         return response
+
+
+class BodyLimit:
+    """Refuses by its announced length a body that is longer than forms are, before anybody reads it.
+
+    The CSRF check reads the body of strangers too, and files in it would fill the disk. Views that take files are
+    left alone: they ask who it is first, and have a limit of their own.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        length, most = request.META.get("CONTENT_LENGTH") or "0", settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        if takes_files(view) or (length.isdigit() and int(length) <= most):
+            return None
+        if request.path.startswith("/api/"):
+            said = {
+                "code": "request:too-large",
+                "message": "The request's body is too large.",
+                "detail": None,
+            }
+            return JsonResponse(said, status=413)
+        return render(request, "413.html", {"limit_mb": most // 1_000_000}, status=413)
+
+
+def takes_files(view: Any) -> bool:
+    """Does this view, or the class behind it, say that files may be uploaded to it?"""
+    return bool(getattr(getattr(view, "cls", view), "takes_files", False))

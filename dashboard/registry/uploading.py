@@ -32,4 +32,5 @@ def takes_files(view: View) -> View:
             return render(request, "413.html", {"limit_mb": limit}, status=413)
         return protected(request, *args, **kwargs)
 
+    checked.takes_files = True  # type: ignore[attr-defined]  # for operations.middleware.BodyLimit
     return checked
