@@ -52,14 +52,10 @@ class BodyLimit:
         length, most = request.META.get("CONTENT_LENGTH") or "0", settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         if takes_files(view) or (length.isdigit() and int(length) <= most):
             return None
+        said = "The request's body is too large."
         if request.path.startswith("/api/"):
-            said = {
-                "code": "request:too-large",
-                "message": "The request's body is too large.",
-                "detail": None,
-            }
-            return JsonResponse(said, status=413)
-        return render(request, "413.html", {"limit_mb": most // 1_000_000}, status=413)
+            return JsonResponse({"code": "request:too-large", "message": said, "detail": None}, status=413)
+        return HttpResponse(said, status=413, content_type="text/plain")
 
 
 def takes_files(view: Any) -> bool:
