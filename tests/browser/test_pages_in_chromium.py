@@ -16,6 +16,11 @@ def _pieces(window: Window) -> int:
     return sum(1 for request in window.requests if request.headers.get("hx-request"))
 
 
+def _of(world: World, page: str) -> str:
+    version = world.evaluation.version_id
+    return page.format(evaluation=world.evaluation.pk, board=world.board.pk, version=version)
+
+
 def test_somebody_signs_in_and_sees_the_projects(window: Window, world: World) -> None:
     window.open("/")
     window.page.fill("input[name=username]", "vera")
@@ -82,11 +87,20 @@ def test_the_theme_is_remembered(signed_in: Window, world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["/", "/projects/vision/", "/evaluations/{evaluation}/", "/jobs/", "/boards/{board}/"]
+    "page",
+    [
+        "/",
+        "/projects/vision/",
+        "/projects/vision/input-sets/",
+        "/versions/{version}/evaluations/new/",
+        "/evaluations/{evaluation}/",
+        "/jobs/",
+        "/boards/{board}/",
+    ],
 )
 def test_nothing_sticks_out_on_a_phone(signed_in: Window, world: World, page: str) -> None:
     signed_in.page.set_viewport_size({"width": 390, "height": 800})
-    signed_in.open(page.format(evaluation=world.evaluation.pk, board=world.board.pk))
+    signed_in.open(_of(world, page))
     wide = signed_in.page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390
 
