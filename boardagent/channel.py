@@ -37,7 +37,7 @@ class Channel:
     def log(self, text):
         """Pass on lines for people, each cut to a length that always fits."""
         for line in text.splitlines():
-            self.send("log", text=line[:2000])
+            self.send("log", text=protocol.plain(line)[:2000])
 
     @property
     def is_broken(self):

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import time
 
+from boardagent import protocol
+
 PR_SET_PDEATHSIG = 1
 TICK_S = 0.02
 BEAT_S = 2.0
@@ -90,4 +92,4 @@ def _die_with_parent():
 def _tail(path):
     with open(path, "rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_TAIL))
-        return file.read().decode("utf-8", "replace")
+        return protocol.plain(file.read().decode("utf-8", "replace"))

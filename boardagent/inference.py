@@ -17,7 +17,11 @@ class RunFailed(Exception):
 
     def __init__(self, code, message, detail=""):
         super().__init__(message)
-        self.error = {"code": code, "message": message, "detail": detail[-8000:]}
+        self.error = {
+            "code": code,
+            "message": protocol.plain(message),
+            "detail": protocol.plain(detail)[-8000:],
+        }
 
 
 def run(root, folder, channel):
@@ -33,7 +37,7 @@ def run(root, folder, channel):
             result = {"error": failure.error}
         except OSError as error:
             code = "board:disk-full" if error.errno in (27, 28, 122) else "board:agent-died"
-            result = {"error": {"code": code, "message": str(error), "detail": ""}}
+            result = {"error": RunFailed(code, str(error)).error}
         _write_result(folder, result)
 
 

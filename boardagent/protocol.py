@@ -1,17 +1,20 @@
 """What the agent and the worker say to each other: JSON lines with limits, shared by both sides.
 
 The agent's standard output carries one JSON object a line, each with an "event". A board is not trusted:
-every line and every result file has a largest length, a largest depth, and finite numbers only.
+every line and every result file has a largest length, a largest depth, finite numbers, and text that can be
+stored (no NUL, no half of a surrogate pair).
 """
 
 import json
 import math
+import re
 from typing import Any, Dict, List, Tuple
 
 VERSION = 1
 MAX_LINE = 64 * 1024
 MAX_RESULT = 32 * 1024 * 1024
 MAX_DEPTH = 16
+NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 # Exit statuses of the agent, besides 0. A result that holds an "error" is still exit status 0.
 EXIT_UNUSABLE_PYTHON = 69
@@ -24,6 +27,11 @@ NEEDED_MODULES = ("fcntl", "hashlib", "json", "select", "signal", "struct", "sub
 
 class BadMessage(ValueError):
     """The other side sent something that is not a message of this protocol."""
+
+
+def plain(text: str) -> str:
+    """`text` with blanks for what a message may not hold; files of the kernel and crash reports hold NULs."""
+    return NOT_TEXT.sub(" ", text)
 
 
 def encode(message: Dict[str, Any]) -> bytes:
@@ -72,11 +80,14 @@ def _check_tree(message: Any, depth: int) -> None:
         following = []  # type: List[Any]
         for value in level:
             if isinstance(value, dict):
+                following.extend(value)
                 following.extend(value.values())
             elif isinstance(value, list):
                 following.extend(value)
             elif isinstance(value, float) and not math.isfinite(value):
                 raise BadMessage("a number is not finite")
+            elif isinstance(value, str) and NOT_TEXT.search(value):
+                raise BadMessage("a text holds what no text may")
         if not following:
             return
         level = following

@@ -7,6 +7,8 @@ import shutil
 import sys
 import time
 
+from boardagent import protocol
+
 NPU_DEVFREQ = "/sys/class/devfreq/ffbc0000.npu"
 CPU_FREQ = "/sys/devices/system/cpu/cpu0/cpufreq"
 LIBRARIES = (
@@ -25,7 +27,7 @@ def text_of(path):
     """The first 4 KB of a small file, stripped; None when it cannot be read."""
     try:
         with open(path, "rb") as file:
-            return file.read(4096).decode("utf-8", "replace").strip("\0 \n")
+            return protocol.plain(file.read(4096).decode("utf-8", "replace")).strip()
     except OSError:
         return None
 

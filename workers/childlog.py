@@ -34,12 +34,12 @@ def parsed_event(line: bytes) -> dict[str, Any] | None:
         if type(done) is int and type(total) is int:
             return {
                 "event": "stage",
-                "name": cleaned(event["name"][:200].encode()),
+                "name": cleaned(event["name"][:200].encode(errors="replace")),
                 "done": done,
                 "total": total,
             }
     if event.get("event") == "log" and isinstance(event.get("text"), str):
-        return {"event": "log", "text": cleaned(event["text"][:LINE_BYTES].encode())}
+        return {"event": "log", "text": cleaned(event["text"][:LINE_BYTES].encode(errors="replace"))}
     return None
 
 

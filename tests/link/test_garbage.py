@@ -45,12 +45,13 @@ def run(folder):
     say(**{"event": "end", "result": {"bytes": len(text), "sha256": hashlib.sha256(text.encode()).hexdigest()}, **end})
 verb = sys.argv[3]
 if verb == "clean":
+    HELLO
     say(event="clean", hello=ABOUT)
 else:
     run(sys.argv[4])
 """
 
-# What goes wrong -> where (before the files are described, after the result is text) and how.
+# What goes wrong -> where (in the greeting, before the files are described, after the result is text) and how.
 LIES = {
     "no end": ("AFTER", "return"),
     "an end without a result": ("BEFORE", 'end["result"] = None'),
@@ -88,7 +89,13 @@ LIES = {
     "a truncated tensor file": ("BEFORE", 'files["d.st"] = header({"layerwise": "dump/1"}, 100)'),
     "a picture instead of tensors": ("BEFORE", 'files["d.st"] = b"\\x89PNG\\r\\n\\x1a\\n" * 9'),
     "a tensor file of another kind": ("BEFORE", 'files["d.st"] = files["o.st"]'),
+    "NPUs that are a number": ("HELLO", 'ABOUT["npus"] = 5'),
+    "a fence that is text": ("HELLO", 'ABOUT["fence"] = "1"'),
     "no fingerprint": ("BEFORE", 'del result["fingerprint"]'),
+    "a name with a NUL": ("BEFORE", 'layer["name"] = "a\\0"'),
+    "a name that is half a letter": ("BEFORE", 'layer["name"] = "\\ud800"'),
+    "a key with a NUL": ("BEFORE", 'result["fingerprint"]["before"] = {"\\0": 1}'),
+    "a result of gigabytes": ("BEFORE", 'end["result"] = {"bytes": 2**33, "sha256": "0" * 64}'),
     "an error of an unknown kind": ("AFTER", 'text = json.dumps({"error": {"code": "model:empty"}})'),
     "an error that is a number": ("AFTER", 'text = json.dumps({"error": 3})'),
 }
@@ -99,7 +106,7 @@ def visit(folder: Path, place: str = "", lie: str = "pass") -> RunResult:
     for name in ("bin", "into"):
         (folder / name).mkdir()
     text = AGENT
-    for marker in ("BEFORE", "AFTER"):
+    for marker in ("HELLO", "BEFORE", "AFTER"):
         text = text.replace(marker, lie if marker == place else "pass")
     agent = folder / "bin" / "python3"
     agent.write_text(f"#!{sys.executable}\n{text}")

@@ -58,15 +58,22 @@ def mapping(value: Any, what: str) -> dict[str, Any]:
 
 def sequence(value: Any, what: str, most: int) -> list[Any]:
     """`value` if it is a list of 1 to `most` entries."""
-    if not isinstance(value, list) or not 1 <= len(value) <= most:
-        raise bad(f"{what} is not a list of 1 to {most} entries")
+    if not listed(value, what, most):
+        raise bad(f"{what} is empty")
+    return list(value)
+
+
+def listed(value: Any, what: str, most: int = 100) -> list[Any]:
+    """`value` if it is a list of at most `most` entries."""
+    if not isinstance(value, list) or len(value) > most:
+        raise bad(f"{what} is not a list of at most {most} entries")
     return value
 
 
-def announced(value: Any, what: str) -> Announced:
-    """Length and hash of a file."""
+def announced(value: Any, what: str, most: int = MOST_BYTES) -> Announced:
+    """Length and hash of a file of at most `most` bytes."""
     entry = mapping(value, what)
-    size = number(entry.get("bytes"), f"{what}: bytes", MOST_BYTES)
+    size = number(entry.get("bytes"), f"{what}: bytes", most)
     digest = text(entry.get("sha256"), f"{what}: sha256", 64)
     if not SHA256.fullmatch(digest):
         raise bad(f"{what}: sha256 is not one")
@@ -84,7 +91,7 @@ def board_info(message: dict[str, Any], agent: str) -> BoardInfo:
         disk_free_bytes=int(number(message.get("disk_free_bytes"), "disk_free_bytes", 1e18)),
         mem_available_kb=None if memory is None else int(number(memory, "mem_available_kb", 1e15)),
         boot_id=text(message.get("boot_id") or "", "boot_id", 100),
-        npus=tuple(text(kind, "npu", 20) for kind in message.get("npus") or []),
+        npus=tuple(text(kind, "npu", 20) for kind in listed(message.get("npus"), "npus")),
         fence=int(number(message.get("fence"), "fence", 1e18)),
         agent=agent,
     )

@@ -99,7 +99,7 @@ class BoardSession:
     def _fetch(
         self, visit: "_Visit", folder: str, said: Event, into: Path, on_event: Callable[[Event], None]
     ) -> RunResult:
-        expected = answer.announced(said.get("result"), "result.json")
+        expected = answer.announced(said.get("result"), "result.json", protocol.MAX_RESULT)
         self._get(folder, "result.json", expected, into, visit.deadline)
         try:
             result = protocol.decode((into / "result.json").read_bytes(), protocol.MAX_RESULT)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from workers.childlog import CONTROLS
 from workers.lease import Lease
 
 MOST = 2_000_000_000
@@ -13,11 +14,17 @@ def report_to(lease: Lease) -> Callable[[dict[str, Any]], None]:
 
     def listen(event: dict[str, Any]) -> None:
         if event.get("event") == "stage":
-            lease.stage(str(event.get("name", ""))[:40], count(event.get("done")), count(event.get("total")))
+            lease.stage(plain(event.get("name"))[:40], count(event.get("done")), count(event.get("total")))
         elif event.get("event") == "log":
-            lease.log(str(event.get("text", ""))[:10_000].rstrip("\n") + "\n")
+            lease.log(plain(event.get("text"))[:10_000].rstrip("\n") + "\n")
 
     return listen
+
+
+def plain(value: object) -> str:
+    """Text from outside without what no database stores: a NUL would lose the log that stands around it."""
+    text = str(value or "").encode(errors="replace").decode()
+    return CONTROLS.sub("", text)
 
 
 def count(value: object) -> int:
