@@ -1,7 +1,9 @@
 """Reading settings from the environment: a bad value stops the start and names the variable."""
 
 import os
+import re
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
@@ -54,6 +56,28 @@ def boolean(name: str, default: bool) -> bool:
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list, without empty entries."""
     return [word.strip() for word in read(name, default).split(",") if word.strip()]
+
+
+def networks(name: str, default: str) -> list[str]:
+    """A comma-separated list of networks like 10.0.0.0/8."""
+    return convert(
+        name, default.split(","), lambda text: [_network(word) for word in text.split(",")], "networks"
+    )
+
+
+def _network(word: str) -> str:
+    return str(ip_network(word.strip()))
+
+
+def matching(name: str, default: str, pattern: str, kind: str) -> str:
+    """Text that fits the regular expression from end to end."""
+
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"it must look like {default}")
+        return text
+
+    return convert(name, default, parse, kind)
 
 
 def path(name: str, default: Path) -> Path:

@@ -135,7 +135,7 @@ RING_AGAIN_SECONDS = env.integer("LAYERWISE_RING_AGAIN_SECONDS", 60, minimum=1)
 QUEUE_SECONDS = env.integer("LAYERWISE_QUEUE_SECONDS", 86_400, minimum=1)
 MAX_ATTEMPTS = env.integer("LAYERWISE_MAX_ATTEMPTS", 3, minimum=1)
 SITES = env.words("LAYERWISE_SITES", "local")
-BOARD_NETWORKS = env.words(
+BOARD_NETWORKS = env.networks(
     "LAYERWISE_BOARD_NETWORKS", "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 )
 
@@ -160,7 +160,9 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "dashboard.api.errors.handle",
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"user": env.read("LAYERWISE_API_RATE", "6000/hour")},
+    "DEFAULT_THROTTLE_RATES": {
+        "user": env.matching("LAYERWISE_API_RATE", "6000/hour", r"[1-9]\d*/[smhd][a-z]*", "a rate")
+    },
     "PAGE_SIZE": 50,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -183,7 +185,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 METRICS_TOKEN = env.read("LAYERWISE_METRICS_TOKEN", "")
-LOG_FORMAT = env.read("LAYERWISE_LOG_FORMAT", "json")
-LOG_LEVEL = env.read("LAYERWISE_LOG_LEVEL", "INFO")
+LOG_FORMAT = env.matching("LAYERWISE_LOG_FORMAT", "json", "json|text", "json or text")
+LOG_LEVEL = env.matching("LAYERWISE_LOG_LEVEL", "INFO", "DEBUG|INFO|WARNING|ERROR|CRITICAL", "a level's name")
 LOGGING_CONFIG = "dashboard.operations.logs.configure"
 LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL}

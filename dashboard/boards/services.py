@@ -65,7 +65,7 @@ class AddressRefused(ValueError):
 
 
 def check_address(address: str) -> None:
-    """Refuse addresses outside LAYERWISE_BOARD_NETWORKS; names are resolved and checked by the worker."""
+    """Raises AddressRefused outside LAYERWISE_BOARD_NETWORKS. Names pass: the worker checks what they lead to."""
     try:
         ip = ip_address(address)
     except ValueError:

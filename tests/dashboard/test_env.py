@@ -51,6 +51,25 @@ def test_words_are_parted_by_commas(monkeypatch):
     assert env.words(NAME) == ["a", "b", "c"]
 
 
+def test_networks_are_parted_by_commas(monkeypatch):
+    monkeypatch.setenv(NAME, "10.0.0.0/8, ::1/128")
+    assert env.networks(NAME, "127.0.0.0/8") == ["10.0.0.0/8", "::1/128"]
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/99", "a", "10.0.0.1/8", "10.0.0.0/8,,"])
+def test_what_is_no_network_is_named(monkeypatch, text):
+    monkeypatch.setenv(NAME, text)
+    with pytest.raises(ImproperlyConfigured, match=NAME):
+        env.networks(NAME, "127.0.0.0/8")
+
+
+@pytest.mark.parametrize("text", ["xml", "JSON", "json "])
+def test_a_word_that_does_not_fit_is_named(monkeypatch, text):
+    monkeypatch.setenv(NAME, text)
+    with pytest.raises(ImproperlyConfigured, match=NAME):
+        env.matching(NAME, "json", "json|text", "json or text")
+
+
 def test_a_home_folder_is_written_out(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv(NAME, "~/data")

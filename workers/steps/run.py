@@ -1,5 +1,6 @@
 """Run an artifact on the board that the claim took: normal, timed and dumping, and bring everything home."""
 
+import socket
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,15 @@ from django.conf import settings
 from dashboard import files
 from dashboard.boards import keys
 from dashboard.boards.models import Board, Run
-from dashboard.boards.services import Measured, NotHeld, keep_result, note_failure, outrun
+from dashboard.boards.services import (
+    AddressRefused,
+    Measured,
+    NotHeld,
+    check_address,
+    keep_result,
+    note_failure,
+    outrun,
+)
 from dashboard.conversions.models import Artifact
 from dashboard.layers.models import Dump
 from dashboard.layers.services import store_dump
@@ -48,7 +57,7 @@ def measure(run: Run, board: Board, folder: Path, lease: Lease) -> Measured:
     listen = attentive(lease)
     lease.stage("connecting")
     lease.log(f"{board} at {board.address}:{board.port}\n")
-    target = SshTarget(board.address, board.port, board.username, board.host_key)
+    target = SshTarget(whereabouts(board), board.port, board.username, board.host_key)
     with connect(target, private_key(board)) as link:
         session = BoardSession(link, board.work_folder or WORK_FOLDER)
         seen = session.hello().fence
@@ -63,6 +72,22 @@ def measure(run: Run, board: Board, folder: Path, lease: Lease) -> Measured:
         )
     lease.stage("storing")
     return measured_from(run, board, result)
+
+
+def whereabouts(board: Board) -> str:
+    """The number behind the board's address, in a network that may hold boards: a name may lead anywhere by now.
+
+    Raises "board:unreachable".
+    """
+    try:
+        found = socket.getaddrinfo(board.address, board.port, type=socket.SOCK_STREAM)
+        number = str(min(found, key=lambda one: one[0] != socket.AF_INET)[4][0])  # few boards speak IPv6
+        check_address(number)
+    except (OSError, UnicodeError) as error:
+        raise Temporary("board:unreachable", f"{board.address}: {error}") from error
+    except AddressRefused as error:
+        raise JobError("board:unreachable", f"{board.address}: {error}") from error
+    return number
 
 
 def fence_beyond(run: Run, board: Board, seen: int) -> int:
