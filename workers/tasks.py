@@ -12,6 +12,7 @@ from dashboard.conversions.models import Conversion
 from dashboard.jobs.models import Job
 from dashboard.layers.models import Comparison
 from dashboard.registry.models import Inspection
+from similarity import fused
 from workers import presence
 from workers.child import isolation
 from workers.lifecycle import work
@@ -57,6 +58,7 @@ def prepare(**_: Any) -> None:
     """What every pool process would find out by itself: done once, before they are forked."""
     isolation()
     agent_bundle()
+    fused.warm_up()
 
 
 @worker_ready.connect
