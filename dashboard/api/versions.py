@@ -112,9 +112,9 @@ def _uploads(request: Request, data: dict[str, Any]) -> list[Upload]:
     if len(files) > len(routes):
         raise ValidationError({"routes": ["Several sources need a route name each."]})
     named = list(zip(routes, files, strict=True))
-    for key, file in request.FILES.items():
+    for key, several in request.FILES.lists():
         if key.startswith(ROUTE_PREFIX):
-            named.append((key.removeprefix(ROUTE_PREFIX), file))
+            named += [(key.removeprefix(ROUTE_PREFIX), file) for file in several]
     if not 0 < len(named) <= FILES:
         raise ValidationError({"sources": [f"A version has 1 to {FILES} files."]})
     return [upload_of(file, route, "model:empty") for route, file in named]

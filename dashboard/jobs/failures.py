@@ -88,6 +88,12 @@ ALL = [
         "The model needs more time or memory than the inspection allows. Model-local functions must be expanded before uploading.",
     ),
     Failure(
+        "model:nothing-to-compare",
+        "The model has no layers to compare",
+        "Layers are compared by their floating-point values. Upload the float network, not one of integers"
+        " or constants only.",
+    ),
+    Failure(
         "model:unsupported-format",
         "This kind of model file is not supported",
         "Upload an ONNX model. A .pth file of weights has no graph: trace the model and export it to ONNX first.",
@@ -122,6 +128,11 @@ ALL = [
         "data:wrong-shape",
         "The samples do not fit the model's input",
         "The detail shows both shapes. Resize the samples, or name the input sizes in the recipe.",
+    ),
+    Failure(
+        "data:wrong-names",
+        "The samples' arrays are not named like the model's inputs",
+        "Name the arrays of every .npz like the inputs: np.savez(path, image=..., mask=...).",
     ),
     Failure(
         "data:wrong-type",

@@ -14,6 +14,8 @@ from typing import Any
 
 from dashboard.supervisor import kernel
 
+DYING_S = 1.0  # How long a process that was sent SIGKILL may still look alive on a busy machine.
+
 
 class InUse(Exception):
     """Another supervisor works on this data folder."""
@@ -31,14 +33,14 @@ class DataFolder:
     def take(self, patience_s: float = 20.0, say: Callable[[str], None] = lambda text: None) -> None:
         """Take the lock, waiting for what a killed start left; raise InUse when its supervisor is alive."""
         self.lock = os.open(self.path / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        deadline = time.monotonic() + patience_s
+        since = time.monotonic()
         is_first_try = True
         while not self._try_lock():
-            owner = self._living_owner()
-            if owner or time.monotonic() > deadline:
+            owner, waited = self._living_owner(), time.monotonic() - since
+            if waited > (min(DYING_S, patience_s) if owner else patience_s):
                 os.close(self.lock)
                 raise InUse(self._who(owner))
-            if is_first_try:
+            if is_first_try and not owner:
                 say("waiting for the processes of the former start to end")
                 is_first_try = False
             time.sleep(0.1)

@@ -65,11 +65,11 @@ def descendants(ancestor: int) -> list[int]:
 
 
 def start_ticks(process: int) -> int:
-    """When `process` started, in clock ticks since boot (that and its id name it); 0 when it is gone."""
+    """When `process` started, in clock ticks since boot (that and its id name it); 0 when it is gone, also when
+    only nobody has asked for its status yet."""
     try:
-        return int(
-            Path("/proc", str(process), "stat").read_text(errors="replace").rpartition(")")[2].split()[19]
-        )
+        told = Path("/proc", str(process), "stat").read_text(errors="replace").rpartition(")")[2].split()
+        return 0 if told[0] in ("Z", "X") else int(told[19])
     except (OSError, IndexError):
         return 0
 

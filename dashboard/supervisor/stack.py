@@ -10,6 +10,7 @@ from typing import Any
 
 from dashboard.supervisor.probes import ask
 from dashboard.supervisor.service import ROOT, Service
+from dashboard.supervisor.sockets import listen
 
 MANAGE = [sys.executable, str(ROOT / "manage.py")]
 PLAIN_QUEUES = ("inspect", "convert.reference", "compare")
@@ -99,11 +100,28 @@ def dispatcher(environment: dict[str, str]) -> Service:
 def simulated_board(number: int, data: Path, environment: dict[str, str]) -> Service:
     """A board made of software, with its declared quirk. Everything it makes is labelled as simulated."""
     name = "simboard" if number == 1 else f"simboard-{number}"
+    folder = _folder(data / name)
     program = [
-        *(sys.executable, "-m", "simboard", "--dir", str(_folder(data / name)), "--port", "0"),
+        *(sys.executable, "-m", "simboard", "--dir", str(folder), "--port", str(kept_port(folder))),
         *("--quirk", QUIRK, "--die-with-parent"),
     ]
     return Service(name, program, environment, is_ready=lambda written: bool(ready_line(written)), grace_s=3)
+
+
+def kept_port(folder: Path) -> int:
+    """The port of the board in `folder`: the one it had before, while that is free.
+
+    The site knows a board by its address, so a board that is started again has to be where it was.
+    """
+    file = folder / "port"
+    try:
+        before = int(file.read_text())
+    except (OSError, ValueError):
+        before = 0
+    with listen("127.0.0.1", before if 1024 <= before <= 65535 else 0) as server:
+        port = int(server.getsockname()[1])
+    file.write_text(f"{port}\n")
+    return port
 
 
 def ready_line(written: str) -> dict[str, Any]:

@@ -82,6 +82,7 @@ def test_an_inspection_is_queued_for_every_source(api, model):
         (lambda: {"sources": [file("a")], "routes": ["x", "y"]}, 400, "request:invalid"),
         (lambda: {"sources": [file("a"), file("b")], "routes": ["x", "x"]}, 422, "recipe:invalid"),
         (lambda: {"sources": [file("a")], "routes": ["../x"]}, 422, "recipe:invalid"),
+        (lambda: {"source.a": [file("a"), file("b")]}, 422, "recipe:invalid"),
         (lambda: {"source.": file("a")}, 422, "recipe:invalid"),
         (lambda: {"source.a b": file("a")}, 422, "recipe:invalid"),
         (lambda: {f"source.{n}": file(str(n)) for n in range(9)}, 400, "request:invalid"),

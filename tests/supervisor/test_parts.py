@@ -1,8 +1,12 @@
 """The parts of the supervisor by themselves: ports, Redis, logs, probes, ready lines, the data folder."""
 
 import json
+import os
+import signal
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +17,7 @@ from dashboard.supervisor.datafolder import DataFolder, InUse
 from dashboard.supervisor.logs import LogFile
 from dashboard.supervisor.probes import ask
 from dashboard.supervisor.sockets import NoFreePort, free_port, listen
-from dashboard.supervisor.stack import Address, queues, ready_line
+from dashboard.supervisor.stack import Address, kept_port, queues, ready_line
 from dashboard.supervisor.supervisor import Supervisor
 
 
@@ -44,6 +48,21 @@ def test_an_ipv6_address_is_shown_in_brackets() -> None:
 
 def test_every_site_has_its_queue_of_boards() -> None:
     assert queues(["local", "lab"])[-2:] == ["boards.local", "boards.lab"]
+
+
+def test_a_simulated_board_keeps_its_port(tmp_path: Path) -> None:
+    assert kept_port(tmp_path) == kept_port(tmp_path)
+
+
+def test_a_board_whose_port_was_taken_gets_another(tmp_path: Path) -> None:
+    with listen("127.0.0.1", kept_port(tmp_path)) as busy:
+        assert kept_port(tmp_path) != busy.getsockname()[1]
+
+
+@pytest.mark.parametrize("content", ["", "no number", "22", "99999", "-1"])
+def test_a_damaged_note_of_the_port_is_no_obstacle(content: str, tmp_path: Path) -> None:
+    (tmp_path / "port").write_text(content)
+    assert kept_port(tmp_path) >= 1024
 
 
 def test_a_ready_line_is_found_among_other_output() -> None:
@@ -100,6 +119,40 @@ def test_a_reused_process_id_is_not_an_owner(tmp_path: Path) -> None:
     first.take()
     with pytest.raises(InUse, match="beginning or ending"):
         DataFolder(tmp_path).take(patience_s=0.2)
+    first.release()
+
+
+OWNER = """
+import subprocess, sys
+from pathlib import Path
+from dashboard.supervisor.datafolder import DataFolder
+folder = DataFolder(Path(sys.argv[1]))
+folder.take()
+folder.write_run({})
+subprocess.Popen(["sleep", "0.5"], pass_fds=[folder.lock], stdout=subprocess.DEVNULL)
+print("taken", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_supervisor_that_was_just_killed_is_not_an_owner(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", OWNER, str(tmp_path)]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None and owner.stdout.readline() == b"taken\n"
+        os.kill(owner.pid, signal.SIGKILL)  # Nobody asks for its status before the block ends.
+        folder = DataFolder(tmp_path)
+        folder.take(patience_s=20)
+    with pytest.raises(InUse):
+        DataFolder(tmp_path).take(patience_s=0.1)
+    folder.release()
+
+
+def test_a_living_owner_is_named(tmp_path: Path) -> None:
+    first = DataFolder(tmp_path)
+    first.take()
+    first.write_run({"url": "http://127.0.0.1:8000/"})
+    with pytest.raises(InUse, match=r"already runs on .* and serves http://127\.0\.0\.1:8000/"):
+        DataFolder(tmp_path).take()
     first.release()
 
 

@@ -20,6 +20,15 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.integration
 
 
+def greets(address: tuple[str, int]) -> bool:
+    """Whether an SSH server answers there."""
+    try:
+        with socket.create_connection(address, 2) as link:
+            return link.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
 class Up:
     """A running `manage.py up` on a data folder of its own."""
 
@@ -117,6 +126,13 @@ def test_a_killed_site_comes_back_on_its_port(up: Up) -> None:
     os.kill(up.facts["processes"]["web"], signal.SIGKILL)
     assert wait_until(lambda: "web ended with status 137" in up.said)
     assert wait_until(lambda: ask("127.0.0.1", up.facts["port"], "/healthz").status == 200, 30)
+
+
+def test_a_killed_board_comes_back_on_its_port(up: Up) -> None:
+    address = ("127.0.0.1", up.facts["boards"][0]["port"])
+    before = up.facts["processes"]["simboard"]
+    os.kill(before, signal.SIGKILL)
+    assert wait_until(lambda: greets(address) and not Path(f"/proc/{before}").exists(), 60)
 
 
 def test_a_killed_worker_takes_its_pool_along(up: Up) -> None:

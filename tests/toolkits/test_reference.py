@@ -194,7 +194,7 @@ BAD_SAMPLES = {
     "arrays called NHWC": (value(3, 8, 8), "NHWC", "data:wrong-layout"),
     "not a number": (value(3, 8, 8, fill=np.nan), "NCHW", "data:not-finite"),
     "truth values": (value(3, 8, 8, fill=True, dtype=np.bool_), "NCHW", "data:wrong-type"),
-    "another input's name": ([{"image": np.zeros((3, 8, 8), np.float32)}], "NCHW", "data:wrong-shape"),
+    "another input's name": ([{"image": np.zeros((3, 8, 8), np.float32)}], "NCHW", "data:wrong-names"),
     "no samples": ([], "NCHW", "data:empty"),
 }
 
@@ -203,6 +203,28 @@ BAD_SAMPLES = {
 def test_samples_that_do_not_fit_are_refused(folder, name):
     samples, layout, code = BAD_SAMPLES[name]
     assert refused(folder, conv_relu_net(), samples, layout=layout).code == code
+
+
+def test_several_samples_in_one_array_are_told_apart_from_a_wrong_size(folder):
+    assert "a zip of them" in refused(folder, conv_relu_net(), value(5, 3, 8, 8), layout="NCHW").detail
+
+
+def test_a_wrong_size_is_not_taken_for_several_samples(folder):
+    assert "zip" not in refused(folder, conv_relu_net(), value(5, 3, 9, 8), layout="NCHW").detail
+
+
+def test_grey_pictures_fit_an_input_of_one_channel(folder):
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    picture = np.repeat(grey[:, :, None], 3, axis=2)
+    converted = convert(folder, one_op("Relu", (1, 1, 8, 8)), [{"": picture}], layout="NHWC")
+    with TensorFile.open(converted.inputs) as inputs:
+        np.testing.assert_array_equal(inputs.array("x"), grey[None, None].astype(np.float32))
+
+
+def test_pictures_with_colours_do_not_fit_an_input_of_one_channel(folder):
+    picture = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    caught = refused(folder, one_op("Relu", (1, 1, 8, 8)), [{"": picture}], layout="NHWC")
+    assert (caught.code, "grey pictures" in caught.detail) == ("data:wrong-shape", True)
 
 
 BAD_RECIPES = {

@@ -69,7 +69,7 @@ class Samples:
             return held[""]
         names = ", ".join(repr(name) for name in sorted(held))
         raise Refused(
-            "data:wrong-shape",
+            "data:wrong-names",
             f"Sample {index} holds {names} but the model's input {wanted.name!r} is not among them.",
         )
 
@@ -79,7 +79,8 @@ class Samples:
             raise Refused(
                 "data:not-finite", f"Sample {index} holds NaN or infinite values (input {wanted.name!r})."
             )
-        arranged, axis = arrange(value, wanted, self.layout, index)
+        fitting = one_channel(value) if takes_one_channel(wanted.shape) else value
+        arranged, axis = arrange(fitting, wanted, self.layout, index)
         return as_graph_type(
             normalised(arranged, axis, self.preparations.get(wanted.name, Preparation())), wanted, index
         )
@@ -92,6 +93,18 @@ def _by_sample(file: TensorFile) -> list[dict[str, str]]:
         number, _, input_name = name.partition("/")
         samples.setdefault(number, {})[input_name] = name
     return [samples[number] for number in sorted(samples)]
+
+
+def takes_one_channel(shape: Sequence[int]) -> bool:
+    """Whether a graph's input is a grey picture: four dimensions, one channel, first or last."""
+    return len(shape) == 4 and 1 in (shape[1], shape[3]) and 3 not in (shape[1], shape[3])
+
+
+def one_channel(value: Array) -> Array:
+    """A grey picture, which is stored as three equal channels, with one of them; anything else as it is."""
+    is_picture = value.ndim == 3 and value.dtype == np.uint8 and value.shape[-1] == 3
+    is_grey = is_picture and bool((value == value[..., :1]).all())
+    return value[..., :1] if is_grey else value
 
 
 def looks_like(shape: Sequence[int]) -> str:
@@ -142,7 +155,19 @@ def _wrong_layout(value: Array, wanted: Input, layout: str, index: int) -> Refus
 
 def _wrong_shape(value: Array, wanted: Input, index: int) -> Refused:
     text = f"Sample {index} has shape {list(value.shape)}; input {wanted.name!r} takes {list(wanted.shape)}."
-    return Refused("data:wrong-shape", text)
+    return Refused("data:wrong-shape", text + _likely_reason(value, wanted))
+
+
+def _likely_reason(value: Array, wanted: Input) -> str:
+    """What happened most likely, when the shapes tell."""
+    if value.ndim == len(wanted.shape) and wanted.shape[:1] == (1,) and value.shape[1:] == wanted.shape[1:]:
+        return (
+            f" An array is one sample: if this one holds {len(value)}, save each in a file of its own and upload"
+            " a zip of them."
+        )
+    if takes_one_channel(wanted.shape) and value.dtype == np.uint8 and value.shape[-1:] == (3,):
+        return " The picture has colours, and the input takes one channel: upload grey pictures."
+    return ""
 
 
 def normalised(value: Array, axis: int, preparation: Preparation) -> Array:
@@ -181,4 +206,5 @@ def as_graph_type(value: Array, wanted: Input, index: int) -> Array:
             "data:wrong-type",
             f"Sample {index} is {value.dtype.name}; input {wanted.name!r} takes {wanted.dtype}.",
         )
-    return np.ascontiguousarray(value.astype(target, copy=False))
+    # Not ascontiguousarray, which makes a row of one out of a scalar.
+    return np.asarray(value.astype(target, copy=False), order="C")
