@@ -21,8 +21,12 @@ from simboard import artifact as artifacts
 from simboard import layertimes, quirks
 
 NUMBERS = {"F32": np.float32, "F16": np.float16, "F64": np.float64, "U8": np.uint8, "I8": np.int8,
-           "I16": np.int16, "I32": np.int32, "I64": np.int64, "BOOL": np.bool_}  # fmt: skip
+           "U16": np.uint16, "I16": np.int16, "U32": np.uint32, "I32": np.int32, "U64": np.uint64,
+           "I64": np.int64, "BOOL": np.bool_}  # fmt: skip
 NAMES = {np.dtype(number): name for name, number in NUMBERS.items()}
+# How ONNX Runtime calls what a tensor file can hold: no texts, sequences, or 16 bit floats of the other kind.
+STORABLE = {f"tensor({name})" for name in ("float", "float16", "double", "uint8", "int8", "uint16", "int16",
+                                           "uint32", "int32", "uint64", "int64", "bool")}  # fmt: skip
 TIMED_RUNS = 5
 Tensors = dict[str, np.ndarray[Any, Any]]
 
@@ -40,18 +44,21 @@ class Npu:
         self.about = {"simulated": True, "quirks": self.faults, "npu": f"ONNX Runtime {ort.__version__}"}
 
     def plain(self) -> dict[str, Any]:
-        """Warm up, then time every iteration (microseconds); the outputs of the last one."""
+        """Warm up, then time every iteration (microseconds); the outputs of the last one, as far as they are
+        numbers."""
         start = time.perf_counter_ns()
         session = self._session(self.artifact.model, ort.SessionOptions())
         init_us = (time.perf_counter_ns() - start) / 1000
+        names = [value.name for value in session.get_outputs() if value.type in STORABLE]
+        if not names:
+            raise artifacts.Rejected("no output of the graph is a tensor of numbers")
         for _ in range(int(self.job.get("warmup", 2))):
-            session.run(None, self.inputs)
+            session.run(names, self.inputs)
         times, results = [], []
         for _ in range(max(1, int(self.job.get("iterations", 20)))):
             start = time.perf_counter_ns()
-            results = session.run(None, self.inputs)
+            results = session.run(names, self.inputs)
             times.append((time.perf_counter_ns() - start) / 1000)
-        names = [value.name for value in session.get_outputs()]
         self._save("outputs.safetensors", dict(zip(names, results, strict=True)), {"layerwise": "outputs/1"})
         return {"init_us": init_us, "iterations_us": times, "outputs": "outputs.safetensors"}
 
@@ -62,8 +69,9 @@ class Npu:
         options.profile_file_prefix = str(self.out / "profile")
         options.optimized_model_filepath = str(self.out / "optimized.onnx")
         session = self._session(self.artifact.model, options)
+        names = [value.name for value in session.get_outputs() if value.type in STORABLE]
         for _ in range(TIMED_RUNS):
-            session.run(None, self.inputs)
+            session.run(names, self.inputs)
         totals, kernels = layertimes.read_profile(Path(session.end_profiling()))
         tensors = {layer["tensor"]: layer["key"] for layer in self.artifact.layers}
         optimized = onnx.load(options.optimized_model_filepath)
@@ -77,7 +85,7 @@ class Npu:
         model = self._with_outputs(wanted)
         session = self._session(model, ort.SessionOptions())
         made = dict(zip(wanted, session.run(wanted, self.inputs), strict=True))
-        tensors = {layer["key"]: made[layer["tensor"]] for layer in self.artifact.layers}
+        tensors = {layer["key"]: dumped(made[layer["tensor"]]) for layer in self.artifact.layers}
         layers = [{k: v for k, v in layer.items() if k != "tensor"} for layer in self.artifact.layers]
         about = {
             "layerwise": "dump/1", "rung": "board", "simulated": "yes",
@@ -107,9 +115,14 @@ class Npu:
             raise artifacts.Rejected(str(error)) from error
 
     def _save(self, name: str, tensors: Tensors, metadata: dict[str, str]) -> None:
-        whole = {key: np.ascontiguousarray(array) for key, array in tensors.items()}
+        whole = {key: np.asarray(array, order="C") for key, array in tensors.items()}
         entries = [(k, NAMES[a.dtype], a.shape, a.reshape(-1).view(np.uint8).data) for k, a in whole.items()]
         tensorfile.write(str(self.out / name), entries, metadata)
+
+
+def dumped(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """`array` in a type that a dump may hold: float64 becomes float32."""
+    return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
 def read_tensors(path: Path) -> Tensors:

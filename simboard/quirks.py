@@ -18,9 +18,23 @@ def transpose_over_4d(model: onnx.ModelProto) -> None:
 
     The result is then read in the shape that was declared: the same numbers in another order.
     """
+    _spell_out_orders(model)
     nodes = [piece for node in model.graph.node for piece in _disturbed(model, node)]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+
+
+def _spell_out_orders(model: onnx.ModelProto) -> None:
+    """Give each Transpose without `perm` the one it means: all axes reversed."""
+    silent = [node for node in model.graph.node if node.op_type == "Transpose" and not node.attribute]
+    if not silent:
+        return
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    values = (*inferred.value_info, *inferred.input, *inferred.output)
+    ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in values}
+    for node in silent:
+        rank = ranks.get(node.input[0], 0) or ranks.get(node.output[0], 0)
+        node.attribute.append(helper.make_attribute("perm", list(reversed(range(rank)))))
 
 
 def _disturbed(model: onnx.ModelProto, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:

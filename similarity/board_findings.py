@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from similarity.compare import Comparison, LayerComparison
+from similarity.compare import MOVING, Comparison, LayerComparison
 from similarity.reasons import Finding, Limits, Reason, StepName
-from similarity.steps import StepError, output_layers, step_errors
+from similarity.steps import StepError, is_rounding, is_unbounded_alike, output_layers, step_errors
 from similarity.wording import at_layer, cosine, decibels, quoted
 
 MOST_DIMENSIONS = 4
@@ -37,13 +37,12 @@ def judge_board(comparison: Comparison | None, limits: Limits) -> Finding:
 def _is_divergence(error: StepError, limits: Limits) -> bool:
     layer = error.layer
     if not layer.scores.is_finite:
-        return math.isfinite(error.inherited)
+        return math.isfinite(error.inherited) and not is_unbounded_alike(layer)
     if layer.order_is_fault and error.inherited <= limits.board_introduced:
         return True
-    steps = layer.scores.lsb_max
-    only_rounding = steps is not None and steps <= limits.board_steps
     is_new = error.own > limits.board_factor * error.inherited
-    return error.introduced > limits.board_introduced and is_new and not only_rounding
+    allowed = limits.board_moved if layer.op in MOVING else limits.board_introduced
+    return error.introduced > allowed and is_new and not is_rounding(layer, limits.board_steps)
 
 
 def _divergence(comparison: Comparison, layer: LayerComparison, limits: Limits) -> Finding:
@@ -115,7 +114,7 @@ def _zero_output(comparison: Comparison) -> LayerComparison | None:
 
 def _drift(comparison: Comparison, limits: Limits) -> Finding | None:
     """Outputs that are wrong though every layer only carries or amplifies a little."""
-    outputs = output_layers(comparison)
+    outputs = [one for one in output_layers(comparison) if not is_rounding(one, limits.board_steps)]
     poor = next((layer for layer in outputs if layer.scores.cosine < limits.board_output_cosine), None)
     if poor is None:
         return None
@@ -125,10 +124,10 @@ def _drift(comparison: Comparison, limits: Limits) -> Finding | None:
 
 
 def _fine(comparison: Comparison) -> Finding:
-    worst = min(comparison.layers, key=lambda layer: layer.scores.sqnr_db)
+    known = [layer.scores.sqnr_db for layer in comparison.layers if layer.scores.is_finite]
     text = (
-        f"{_who(comparison)} agrees with the quantized graph in all {len(comparison.layers)} layers"
-        f" (worst layer {decibels(worst.scores.sqnr_db)})."
+        f"{_who(comparison)} agrees with the quantized graph in all {len(known)} layers"
+        f" (worst layer {decibels(min(known, default=math.nan))})."
     )
     return Finding("pass", "board", text)
 

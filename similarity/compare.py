@@ -24,6 +24,13 @@ SORTED_ALIKE = 0.99
 SORTED_EQUAL = 0.999
 SAME_NORM = 0.02
 REORDERED_BELOW = 0.9
+# What only moves numbers rounds nothing: between two rungs of one kind the second look comes much earlier, because
+# neighbours in a smooth tensor resemble each other and a wrong order costs little.
+MOVING = frozenset(
+    ("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "DepthToSpace", "SpaceToDepth", "Identity")
+)
+MOVED_LIMIT = 0.01
+MOVED_STEPS = 2.0
 
 Progress = Callable[[int, int], None]
 
@@ -177,10 +184,21 @@ def _scores(a: LayerInfo, b: LayerInfo, x: StoredTensor, y: StoredTensor) -> Sco
     grid = b if b.scale is not None else a
     low, high = grid.end_value(grid.qmin), grid.end_value(grid.qmax)
     scores = core_scores(x, y, scale=grid.scale, qmin_value=low, qmax_value=high)
-    if not scores.is_finite or (scores.cosine >= COSINE_LIMIT and scores.relative_l2 <= RELATIVE_LIMIT):
+    if not scores.is_finite or not (_looks_wrong(scores) or _looks_moved(a, b, scores)):
         return scores
     percentile = None if grid.scale is None else lsb_percentile(x, y, grid.scale)
     return replace(scores, order_free=order_free(x, y), lsb_p999=percentile)
+
+
+def _looks_wrong(scores: Scores) -> bool:
+    return scores.cosine < COSINE_LIMIT or scores.relative_l2 > RELATIVE_LIMIT
+
+
+def _looks_moved(a: LayerInfo, b: LayerInfo, scores: Scores) -> bool:
+    """Whether a layer that only moves numbers has other ones than rounding before it explains."""
+    same_kind = (a.scale is None) == (b.scale is None)
+    beyond = scores.relative_l2 > MOVED_LIMIT and (scores.lsb_max is None or scores.lsb_max > MOVED_STEPS)
+    return a.op in MOVING and same_kind and beyond
 
 
 def _is_sorted_alike(scores: Scores) -> bool:

@@ -17,12 +17,16 @@ class Limits:
     operator_cosine      below it an operator or driver is broken: 8 bits do not cost that much
     hybrid_cosine        at or below it a layer is a candidate for hybrid (16 bit) quantization; no failure
                          by itself
+    output_relative_l2   the same for a gain, and for an output of one number, whose cosine is always 1 or -1
     output_cosine        what an output of the quantized network must reach. Layers inside may sink to 0.94
                          and the sum at the end still be right, so only outputs are held to it
+    output_steps         a layer with no element further off than this many of its own quantization steps is as
+                         right as 8 bits can be, also where nothing of a faint output is left
     board_introduced     relative_l2 that one layer may add on the board. Integer kernels and their float
                          simulation round the same value to neighbouring steps now and then: with some tens
                          of steps in use that is a percent or two. A tenth (a cosine of 0.995) is beyond
                          rounding
+    board_moved          the same for a layer that only moves numbers (Transpose, Reshape): it rounds nothing
     board_factor         a layer must be that much worse than its inputs to be blamed: operators that
                          amplify (sums that cancel, wide PReLUs) make errors two or three times larger
                          without being wrong
@@ -35,7 +39,10 @@ class Limits:
     operator_cosine: float = 0.5
     hybrid_cosine: float = 0.99
     output_cosine: float = 0.99
+    output_relative_l2: float = 0.25
+    output_steps: float = 1.0
     board_introduced: float = 0.1
+    board_moved: float = 0.01
     board_factor: float = 3.0
     board_steps: float = 2.0
     board_output_cosine: float = 0.99

@@ -34,17 +34,35 @@ def step_errors(comparison: Comparison) -> tuple[StepError, ...]:
     A layer whose inputs are not known is held against the layer before it. Where the dump does say what feeds
     layers, a layer without inputs reads the network's input, which both runs share: it inherits nothing.
     """
-    errors = {layer.reference_key: error_of(layer) for layer in comparison.layers}
+    errors: dict[str, float] = {}
     inputs_are_known = any(layer.inputs for layer in comparison.layers)
     found = []
     previous = 0.0
     for layer in comparison.layers:
-        own = errors[layer.reference_key]
         fed_by = [errors[key] for key in layer.inputs if key in errors]
         unknown = previous if layer.inputs or not inputs_are_known else 0.0
-        found.append(StepError(layer, own, max(fed_by, default=unknown)))
-        previous = own
+        inherited = max(fed_by, default=unknown)
+        own = inherited if is_unbounded_alike(layer) else error_of(layer)
+        found.append(StepError(layer, own, inherited))
+        errors[layer.reference_key] = previous = own
     return tuple(found)
+
+
+def is_unbounded_alike(layer: LayerComparison) -> bool:
+    """Whether the reference holds NaN or Inf too, and not far fewer: a mask of -Inf, or a logarithm of zeros.
+
+    There is nothing to measure at such a layer, and nobody to blame: it hands on the error of its inputs.
+    """
+    scores = layer.scores
+    return 0 < scores.nonfinite_candidate <= 2 * scores.nonfinite_reference or (
+        scores.nonfinite_reference > 0 and scores.nonfinite_candidate == 0
+    )
+
+
+def is_rounding(layer: LayerComparison, steps: float) -> bool:
+    """Whether no element is further off than `steps` quantization steps of the layer: 8 bits cannot say more,
+    even where values near zero make every relative figure large."""
+    return layer.scores.lsb_max is not None and layer.scores.lsb_max <= steps
 
 
 def error_of(layer: LayerComparison) -> float:

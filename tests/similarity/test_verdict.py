@@ -120,8 +120,70 @@ def test_nan_from_quantization_fails_at_its_layer(step, fine):
 
 
 def test_nan_in_the_float_network_leaves_nothing_to_tell(step, fine):
-    rows = replaced(traced_route(), "t/conv3", value_of(traced_route(), "t/conv3") * math.nan)
+    rows = replaced(traced_route(), "t/add", value_of(traced_route(), "t/add") * math.nan)
     assert judge(step(rows, traced_route()), fine).outcome == "cannot tell"
+
+
+@pytest.fixture
+def masked():
+    """The traced route with a mask of -Inf inside, which its outputs do not show."""
+    mask = value_of(traced_route(), "t/conv3").copy()
+    mask[..., ::2] = -math.inf
+    return replaced(traced_route(), "t/conv3", mask)
+
+
+def test_a_mask_of_infinities_inside_is_nobodys_fault(step, masked):
+    verdict = judge(step(masked, masked), step(masked, masked))
+    assert (verdict.outcome, [reason.code for reason in verdict.reasons]) == ("pass", ["framework:nonfinite"])
+
+
+def test_what_comes_after_a_mask_of_infinities_is_judged_again(step, fine, masked):
+    rows = replaced(masked, "t/permute_1", value_of(traced_route(WRONG_ORDER), "t/permute_1"))
+    assert judge(fine, step(masked, rows)).first_bad_layer == "t/permute_1"
+
+
+def gridded(rows, key, array, scale=1.0):
+    """`rows` with the values of layer `key` exchanged, on a grid of steps of `scale`."""
+    return [
+        (replace(info, scale=scale, zero_point=0), array) if info.key == key else (info, old)
+        for info, old in rows
+    ]
+
+
+def faint_output():
+    rng = np.random.default_rng(3)
+    return rng.uniform(0, 0.4, value_of(traced_route(), "t/add").shape).astype(np.float32)
+
+
+def test_a_faint_output_that_8_bits_cannot_hold_is_no_failure(step, fine):
+    reference = replaced(traced_route(), "t/add", faint_output())
+    candidate = gridded(reference, "t/add", faint_output() * 0)
+    assert judge(step(reference, candidate), fine).outcome == "pass"
+
+
+def test_an_output_that_flickers_by_one_step_on_the_board_is_no_drift(step, fine):
+    steps = np.rint(faint_output() + 0.2)
+    reference = gridded(traced_route(), "t/add", steps)
+    assert judge(fine, step(reference, gridded(traced_route(), "t/add", 1 - steps))).outcome == "pass"
+
+
+def test_an_output_with_half_its_size_fails_quantization(step, fine):
+    rows = replaced(traced_route(), "t/add", value_of(traced_route(), "t/add") / 2)
+    assert judge(step(traced_route(), rows), fine).reasons[0].code == "quantization:output"
+
+
+def test_a_poor_output_is_traced_back_to_where_it_begins(step, fine):
+    rows = noisy(traced_route(), 0.001)
+    start = [info.key for info, _ in rows].index("t/reshape_0")
+    rows[start:] = noisy(traced_route(), 0.4)[start:]
+    assert judge(step(traced_route(), rows), fine).first_bad_layer == "t/reshape_0"
+
+
+def test_a_layer_unlike_its_reference_that_only_carries_error_is_not_called_broken(step, fine):
+    start = [info.key for info, _ in traced_route()].index("t/conv3")
+    rows = [*traced_route()[:start], *noisy(traced_route(), 3.0)[start:]]
+    reasons = judge(step(traced_route(), rows), fine).reasons
+    assert [reason.layer_key for reason in reasons] == ["t/conv3"]
 
 
 def test_nan_on_the_board_fails_at_its_layer(step, fine):

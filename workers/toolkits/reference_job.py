@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from similarity.dumpfile import LayerInfo, write_dump
 from similarity.tensorfile import write_tensors
 from workers.toolkits.onnxjob.execute import Observed, declare_output_shapes, observe, storable, stream
+from workers.toolkits.onnxjob.folding import fold_constants
 from workers.toolkits.onnxjob.graph import Input, flowing_tensors, prepare
 from workers.toolkits.onnxjob.jobside import Refused, log, run_job, stage
 from workers.toolkits.onnxjob.layers import LayerMap, artifact_layers, with_quantization
@@ -38,11 +39,14 @@ def convert(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
         read_model(folder / str(job["source"])),
         {name: entry.get("shape") for name, entry in recipe["inputs"].items()},
     )
+    fold_constants(source)
     calibration, evaluation = (
         _samples(folder, job, which, inputs, recipe) for which in ("calibration", "evaluation")
     )
     feed = evaluation.prepared(int(job.get("sample", 0)))
     observed = observe(source, flowing_tensors(source.graph), calibration.prepared(0))
+    if not observed:
+        raise Refused("model:nothing-to-compare", "No floating-point tensor of it depends on an input.")
     stage("loading", 1, 1)
     ranges = find_ranges(
         source,

@@ -121,7 +121,9 @@ def declare_output_shapes(
 
 
 def _known_shape(shape: Sequence[Any]) -> tuple[int, ...] | None:
-    return tuple(shape) if all(isinstance(size, int) for size in shape) else None
+    """The inferred sizes, or None: ONNX Runtime says [] of a scalar and of a tensor whose rank it does not
+    know."""
+    return tuple(shape) if shape and all(isinstance(size, int) for size in shape) else None
 
 
 def _measure(

@@ -1,5 +1,7 @@
-"""Batch normalization folded into the convolution before it, as every NPU compiler does."""
+"""What every NPU compiler folds: batch normalization into the convolution before it, and what is computed from
+constants alone into constants."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from workers.toolkits.onnxjob.graph import captured_names
+from workers.toolkits.onnxjob.execute import execute, session
+from workers.toolkits.onnxjob.graph import RANDOM, captured_names
+from workers.toolkits.onnxjob.modelfile import subgraphs
+
+FOLD_BYTES = 256 << 20  # A file of 2 KB may ask for any size of constant; what is beyond stays computed.
 
 
 def fold_batch_norms(model: onnx.ModelProto) -> int:
@@ -58,3 +64,62 @@ def _fold(
 
 def _values(tensor: onnx.TensorProto) -> NDArray[Any]:
     return numpy_helper.to_array(tensor).astype(np.float64)
+
+
+def fold_constants(model: onnx.ModelProto) -> int:
+    """Turn, in place, float tensors that are computed from constants alone into initializers; how many.
+
+    Only initializers are weights to a quantizer: a transposed or generated one must become one first.
+    """
+    graph = model.graph
+    computed = _constant_nodes(graph)
+    made = {name for node in computed for name in node.output if name}
+    kept = [node for node in graph.node if node not in computed]
+    pinned = {value.name for value in graph.output} | captured_names(graph)
+    wanted = dict.fromkeys(name for node in kept for name in node.input if name in made - pinned)
+    values = _evaluate(model, computed, list(wanted)) if wanted else {}
+    for name, value in values.items():
+        graph.initializer.append(numpy_helper.from_array(value, f"{name}/folded"))
+    for node in kept:
+        for index, name in enumerate(node.input):
+            if name in values:
+                node.input[index] = f"{name}/folded"
+    _drop_unused(graph, computed, pinned)
+    return len(values)
+
+
+def _constant_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """Nodes that depend on initializers alone, in execution order."""
+    known = {tensor.name for tensor in graph.initializer} | {""}
+    found = []
+    for node in graph.node:
+        if node.op_type not in RANDOM and not any(subgraphs(node)) and known.issuperset(node.input):
+            found.append(node)
+            known.update(node.output)
+    return found
+
+
+def _evaluate(
+    model: onnx.ModelProto, nodes: list[onnx.NodeProto], names: list[str]
+) -> dict[str, NDArray[np.float32]]:
+    """Values of the float tensors among `names`, the first ones that fit into FOLD_BYTES together."""
+    part = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    part.functions.extend(model.functions)
+    part.graph.CopyFrom(onnx.GraphProto(name="constants", node=nodes, initializer=model.graph.initializer))
+    chosen, room = [], FOLD_BYTES
+    for value in session(part, names).get_outputs():
+        is_known = value.type == "tensor(float)" and all(isinstance(size, int) for size in value.shape)
+        size = 4 * math.prod(value.shape) if is_known else room + 1
+        if size <= room:
+            chosen.append(value.name)
+            room -= size
+    found = execute(session(part, chosen), chosen, {}) if chosen else []
+    return dict(zip(chosen, found, strict=True))
+
+
+def _drop_unused(graph: onnx.GraphProto, nodes: list[onnx.NodeProto], pinned: set[str]) -> None:
+    """Remove those of `nodes` that feed nothing any more, the last ones first."""
+    for node in reversed(nodes):
+        used = {name for other in graph.node for name in other.input} | pinned
+        if not used.intersection(node.output):
+            graph.node.remove(node)

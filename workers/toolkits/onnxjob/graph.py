@@ -15,6 +15,9 @@ OLDEST_OPSET = 11
 UPGRADE_TO = 13
 MAX_ELEMENTS = 1 << 31
 SHAPE_READERS = ("Shape", "Size")
+RANDOM = frozenset(
+    ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ def prepare(
     _name_nodes(ready.graph)
     _constants_to_initializers(ready.graph)
     _dropouts_to_identity(ready.graph)
+    _seed_random_nodes(ready.graph)
     return ready, inputs
 
 
@@ -119,7 +123,10 @@ def _drop_filled_inputs(model: onnx.ModelProto) -> None:
 
 
 def _upgrade(model: onnx.ModelProto) -> onnx.ModelProto:
-    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
+    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    if not opset and all(node.domain not in ("", "ai.onnx") for node in model.graph.node):
+        model.opset_import.add(domain="", version=UPGRADE_TO)  # For what quantization adds.
+        return model
     if opset >= OLDEST_OPSET:
         return model
     try:
@@ -208,12 +215,24 @@ def _replace_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> N
 
 
 def _dropouts_to_identity(graph: onnx.GraphProto) -> None:
-    """At inference a dropout hands its input on; as an Identity it can be quantized and fused like one."""
+    """At inference a dropout hands its input on; as an Identity it can be quantized and fused like one.
+
+    One that was exported in training mode is no different: no board draws random numbers.
+    """
     used = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
     for node in graph.node:
-        if node.op_type == "Dropout" and len(node.input) < 3 and not used & set(node.output[1:]):
+        if node.op_type == "Dropout" and not used & set(node.output[1:]):
+            if len(node.input) > 2:
+                log(f"{node.name} was exported in training mode; it is taken as in inference.")
             node.op_type = "Identity"
             del node.input[1:], node.output[1:], node.attribute[:]
+
+
+def _seed_random_nodes(graph: onnx.GraphProto) -> None:
+    """Random nodes draw the same numbers in every execution of every rung; else nothing could be compared."""
+    for node in graph.node:
+        if node.op_type in RANDOM and all(attribute.name != "seed" for attribute in node.attribute):
+            node.attribute.append(onnx.helper.make_attribute("seed", 1.0))
 
 
 def captured_names(graph: onnx.GraphProto) -> set[str]:

@@ -5,6 +5,7 @@ fused away belongs to the next layer: the range of a convolution before a Relu i
 tensor can be compared with nothing.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,8 @@ CHANNELS_FIRST = frozenset(
 REARRANGING = frozenset(
     ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Expand", "Tile", "Gather"),
 )
+LONGEST = 200  # Scores keep 300 characters of a key, and a number may still be added to it.
+RESERVED = ("__metadata__",)  # What safetensors calls its own entry.
 BUILD_NUMBER = re.compile(r"(_output)?([_:]\d+)+$")
 
 
@@ -37,8 +40,16 @@ def key_of(name: str) -> str:
 
 
 def printable(name: str) -> str:
-    """`name` fit for a tensor file: at most 500 characters, all printable."""
-    return "".join(character if character.isprintable() else "?" for character in name[:500])
+    """`name` fit for a tensor file, a page and a column: all printable, at most LONGEST characters.
+
+    A longer one ends in a hash of the whole, so that names that begin alike stay different.
+    """
+    shown = name
+    if len(name) > LONGEST:
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        shown = f"{name[: LONGEST - 13]}~{digest}"
+    clean = "".join(character if character.isprintable() else "?" for character in shown)
+    return f"{clean}?" if clean in RESERVED else clean
 
 
 class LayerMap:
@@ -69,7 +80,7 @@ class LayerMap:
                 LayerInfo(
                     key=self.keys[tensor],
                     name=printable(main.name if main else tensor),
-                    op=main.op_type if main else "Input",
+                    op=printable(main.op_type)[:60] if main else "Input",
                     shape=self.observed[tensor].shape,
                     layout=layouts[tensor],
                     inputs=tuple(self.keys[name] for name in self._feeding(tensor)),

@@ -39,6 +39,7 @@ def read_model(path: Path, uploaded_name: str = "") -> onnx.ModelProto:
     except (TypeError, UnicodeDecodeError) as error:
         # protobuf hands out bytes where a name is not UTF-8.
         raise Refused("model:not-onnx", f"A name in it is not text: {error}"[:500]) from error
+    _forgive_missing_inputs(model)
     check(model)
     return model
 
@@ -170,8 +171,31 @@ def _is_declared(operator: str, version: int, domain: str) -> bool:
     return True
 
 
+def _forgive_missing_inputs(model: onnx.ModelProto) -> None:
+    """Before IR version 4 an initializer had to be an input as well. Runtimes never minded, and from 4 on it
+    need not be."""
+    listed = {value.name for value in model.graph.input}
+    if model.ir_version < 4 and any(tensor.name not in listed for tensor in model.graph.initializer):
+        model.ir_version = 4
+
+
 def check(model: onnx.ModelProto) -> None:
-    """onnx's own checker, without shape inference."""
+    """onnx's own checker, without shape inference. An input or output whose rank is not said is no fault: the
+    recipe or an execution tells it."""
+    ends = [value.type for value in (*model.graph.input, *model.graph.output)]
+    unsaid = [
+        t.tensor_type for t in ends if t.HasField("tensor_type") and not t.tensor_type.HasField("shape")
+    ]
+    for tensor in unsaid:
+        tensor.shape.SetInParent()
+    try:
+        _check_strictly(model)
+    finally:
+        for tensor in unsaid:
+            tensor.ClearField("shape")
+
+
+def _check_strictly(model: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(model, full_check=False)
     except onnx.checker.ValidationError as error:

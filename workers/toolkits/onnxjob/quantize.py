@@ -32,6 +32,21 @@ QUANTIZABLE = frozenset(
     "AveragePool GlobalAveragePool GlobalMaxPool ReduceMean ReduceSum ReduceMax ReduceMin".split()
 )
 
+BIASED = ("Conv", "ConvTranspose", "Gemm")
+
+
+class _Quantizer(QDQQuantizer):  # type: ignore[misc]
+    """onnxruntime's quantizer, which takes a Softmax for something between 0 and 1 whatever was measured: of a
+    thousand classes that are about equally likely nothing would be left."""
+
+    def adjust_tensor_ranges(self) -> None:
+        """Ranges that operators dictate; a Softmax keeps what calibration found."""
+        measured = dict(self.tensors_range.items())
+        super().adjust_tensor_ranges()
+        for node in self.model.nodes():
+            if node.op_type == "Softmax" and node.output[0] in measured:
+                self.tensors_range[node.output[0]] = measured[node.output[0]]
+
 
 @dataclass(frozen=True)
 class Quantization:
@@ -70,7 +85,8 @@ def quantize(
         fold_batch_norms(model)
     _declare_types(model, observed)
     untouchable = captured_names(model.graph) | _passed_through(model.graph)
-    names = [n.name for n in model.graph.node if _is_quantizable(n, untouchable, observed, ranges)]
+    constants = {tensor.name for tensor in model.graph.initializer}
+    names = [n.name for n in model.graph.node if _is_quantizable(n, untouchable, observed, ranges, constants)]
     if not names:
         return Quantized(model, {})
     chosen = set(names)
@@ -107,12 +123,15 @@ def _is_quantizable(
     untouchable: set[str],
     observed: Mapping[str, Observed],
     ranges: Mapping[str, Range],
+    constants: set[str],
 ) -> bool:
     """Whether `node` runs in 8 bits: known operator, float32 with finite ranges on every side, invisible to
     inner graphs."""
     if node.op_type not in QUANTIZABLE or node.domain not in ("", "ai.onnx"):
         return False
     flowing = [name for name in (*node.input, *node.output) if name in observed]
+    if len(node.input) > 2 and node.op_type in BIASED and not {node.input[1]} & (set(observed) | constants):
+        return False  # A bias is quantized in steps of its weight, and this one has none.
     return (
         any(name in observed for name in node.output)
         and all(observed[name].type == "tensor(float)" and name in ranges for name in flowing)
@@ -140,7 +159,7 @@ def _run_quantizer(
         logging.ERROR
     )  # It advises pre-processing at every tensor that it leaves alone.
     try:
-        quantizer = QDQQuantizer(
+        quantizer = _Quantizer(
             model,
             False,
             False,
