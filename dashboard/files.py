@@ -74,6 +74,7 @@ def put(stream: Readable, limit: int | None = None) -> Stored:
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             part.replace(target)
+            _sync(target.parent)
     return Stored(digest, size)
 
 
@@ -103,6 +104,15 @@ def _part() -> Iterator[tuple[BinaryIO, Path]]:
         raise StoreFull(str(error)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    """A row must not outlive its file: after a power cut the name is there only if the folder was written too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _copy(stream: Readable, file: BinaryIO, limit: int | None) -> tuple[str, int]:

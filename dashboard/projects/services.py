@@ -39,6 +39,7 @@ def create_project(name: str, owner: Any) -> Project:
     return project
 
 
+@transaction.atomic
 def set_role(project: Project, user: Any, role: Role, by: Any = None) -> Membership:
     """Make `user` a member with this role, or change the role."""
     membership, _ = Membership.objects.update_or_create(project=project, user=user, defaults={"role": role})
@@ -46,9 +47,11 @@ def set_role(project: Project, user: Any, role: Role, by: Any = None) -> Members
     return membership
 
 
+@transaction.atomic
 def remove_member(membership: Membership, by: Any) -> bool:
     """Take a member out, but never the last admin. Their tokens are revoked."""
-    project = membership.project
+    # two admins who take each other out at once wait here for each other
+    project = Project.objects.select_for_update().get(pk=membership.project_id)
     others = project.memberships.filter(role=Role.ADMIN).exclude(pk=membership.pk)
     if membership.role == Role.ADMIN and not others.exists():
         return False

@@ -1,4 +1,4 @@
-"""Two transactions that touch one evaluation at once: whichever commits first, nothing waits for ever.
+"""Two transactions that touch the same rows at once: whichever commits first, nothing waits for ever.
 
 SQLite lets only one of them write at a time; the tests mean most on PostgreSQL (`python -m tests.postgres`).
 """
@@ -17,6 +17,8 @@ from dashboard.evaluations.models import Evaluation
 from dashboard.evaluations.services import Wanted, cancel_evaluation, request_evaluation
 from dashboard.jobs.models import Job, State
 from dashboard.pipeline import advance
+from dashboard.projects.models import Membership, Role
+from dashboard.projects.services import remove_member
 from dashboard.registry.models import Inspection, ModelVersion, Purpose
 from tests import factories
 
@@ -126,3 +128,11 @@ def test_who_asks_while_a_comparison_is_being_cancelled_gets_another(wanted):
     dying.end_cancelled(dying.fence)
     advance(dying)
     assert again.legs.earliest("pk").quantization.state == State.QUEUED
+
+
+def test_two_admins_who_take_each_other_out_leave_one():
+    project = factories.make_project()
+    factories.make_member(project, Role.ADMIN)
+    one, other = Membership.objects.filter(project=project)
+    together(lambda: remove_member(one, None), lambda: remove_member(other, None))
+    assert Membership.objects.filter(project=project, role=Role.ADMIN).count() == 1
