@@ -280,3 +280,10 @@ def test_a_dropout_in_training_mode_is_taken_as_in_inference(tmp_path):
     yes = numpy_helper.from_array(np.array(True), "yes")
     model = network(nodes, inputs={"x": (1, 8)}, outputs=["y"], initializers=[float32("half", 0.5), yes])
     assert evaluate(tmp_path, model, random_samples({"x": (1, 8)})).verdict.outcome == "pass"
+
+
+def test_what_leads_to_no_output_is_no_layer(tmp_path):
+    nodes = [node("Relu", ["x"], ["r"]), node("Log", ["r"], ["unused"]), node("Tanh", ["r"], ["y"])]
+    model = network(nodes, inputs={"x": (1, 8)}, outputs=["y"])
+    found = evaluate(tmp_path, model, random_samples({"x": (1, 8)}))
+    assert [layer.reference_key for layer in found.board.layers] == ["x", "r", "y"]

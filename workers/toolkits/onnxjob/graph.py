@@ -45,6 +45,7 @@ def prepare(
     _forget_old_shapes(ready.graph)
     _drop_filled_inputs(ready)
     ready = _upgrade(ready)
+    _drop_dead_nodes(ready.graph)
     _name_nodes(ready.graph)
     _constants_to_initializers(ready.graph)
     _dropouts_to_identity(ready.graph)
@@ -138,6 +139,19 @@ def _upgrade(model: onnx.ModelProto) -> onnx.ModelProto:
     log(f"Upgraded from opset {opset} to {UPGRADE_TO}.")
     upgraded.ir_version = max(upgraded.ir_version, 7)
     return upgraded
+
+
+def _drop_dead_nodes(graph: onnx.GraphProto) -> None:
+    """Nodes that lead to no output are no layers: every compiler leaves them out."""
+    needed = {value.name for value in graph.output}
+    alive = []
+    for node in reversed(graph.node):
+        if needed.intersection(name for name in node.output if name):
+            alive.append(node)
+            needed.update(_used(node))
+    if len(alive) < len(graph.node):
+        log(f"{len(graph.node) - len(alive)} nodes lead to no output and are left out.")
+        _replace_nodes(graph, reversed(alive))
 
 
 def _name_nodes(graph: onnx.GraphProto) -> None:
