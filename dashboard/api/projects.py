@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -34,7 +34,5 @@ class Projects(Reading[Project]):
     narrowing = {"slug": ("slug", str)}
 
     def reached(self, rows: QuerySet[Project]) -> QuerySet[Project]:
-        from django.db.models import Prefetch
-
         mine: QuerySet[Any] = Membership.objects.filter(user=self.request.user.pk)
         return rows.prefetch_related(Prefetch("memberships", mine))

@@ -11,7 +11,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
 from dashboard.api.auth import bound_project
-from dashboard.projects.models import Project, Role
+from dashboard.projects.models import Project
 
 M = TypeVar("M", bound=Model)
 
@@ -42,9 +42,3 @@ def must_change(project: Project, user: Any) -> None:
         raise PermissionDenied(
             "A viewer changes nothing: ask an admin of the project for the developer role."
         )
-
-
-def must_administer(project: Project, user: Any) -> None:
-    """Raises PermissionDenied for a member who is not an admin."""
-    if project.role_of(user) != Role.ADMIN:
-        raise PermissionDenied("Only an admin of the project may do this.")

@@ -1,7 +1,5 @@
 """Dumps, the comparison of two of them, and one score row per aligned pair of layers."""
 
-from typing import Any
-
 from django.db import models
 from django.urls import reverse
 
@@ -121,8 +119,3 @@ class LayerScore(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.cosine}"
-
-
-def dump_layers(dump: Dump) -> dict[str, dict[str, Any]]:
-    """A dump's layers by key."""
-    return {layer["key"]: layer for layer in dump.layers}

@@ -37,18 +37,10 @@ class ProjectOwnedQuerySet(models.QuerySet[Any]):
         """Rows of the projects that `user` is a member of."""
         return self.filter(**{f"{self.project_path}__memberships__user": user})
 
-    def changeable_by(self, user: Any) -> Self:
-        """Rows of the projects where `user` may change something."""
-        path = f"{self.project_path}__memberships"
-        return self.filter(**{f"{path}__user": user, f"{path}__role__in": CHANGERS})
-
 
 class ProjectQuerySet(models.QuerySet["Project"]):
     def visible_to(self, user: Any) -> Self:
         return self.filter(memberships__user=user)
-
-    def changeable_by(self, user: Any) -> Self:
-        return self.filter(memberships__user=user, memberships__role__in=CHANGERS)
 
     def administered_by(self, user: Any) -> Self:
         return self.filter(memberships__user=user, memberships__role=Role.ADMIN)
