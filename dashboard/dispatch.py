@@ -17,6 +17,7 @@ from django.db import DatabaseError, close_old_connections, transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from dashboard.boards.recovery import Recovery
 from dashboard.celery import app
 from dashboard.jobs.models import Job, kinds
 from dashboard.jobs.services import beat, jobs_in_vain, note_published, overdue, take_back
@@ -35,6 +36,7 @@ class Dispatcher:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.stopping = threading.Event()
         self._swept_at = float("-inf")
+        self._recovery = Recovery()
         self._held_since: float | None = None
 
     def run(self) -> None:
@@ -50,6 +52,7 @@ class Dispatcher:
             if time.monotonic() - self._swept_at >= settings.SWEEP_SECONDS:
                 self._swept_at = time.monotonic()
                 beat(self.name, "dispatcher")
+                self._recovery.turn()
                 self.sweep()
         except (OperationalError, RedisError, OSError) as error:
             logger.warning("redis is away: %s", error)
