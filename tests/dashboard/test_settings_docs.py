@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-READERS = {"read", "integer", "boolean", "words", "path", "database"}
+READERS = {"read", "integer", "boolean", "words", "networks", "matching", "path", "database"}
 # of the Docker files alone: compose reads them, the site does not
 DOCKER = {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "LAYERWISE_LISTEN"}
 
