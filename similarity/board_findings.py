@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from similarity.compare import MOVING, Comparison, LayerComparison
 from similarity.reasons import Finding, Limits, Reason, StepName
@@ -23,25 +24,43 @@ CHECK_ORDER = (
 LOOK_CLOSER = "Look where the error grows in the layers' table, and repeat with other samples."
 
 
-def judge_board(comparison: Comparison | None, limits: Limits) -> Finding:
-    """The first layer that introduces more than rounding is blamed; what comes after it is only carried."""
+def judge_board(
+    comparison: Comparison | None, limits: Limits, quantization: Comparison | None = None
+) -> Finding:
+    """The first layer that introduces more than rounding is blamed; what comes after it is only carried.
+
+    `quantization` (framework -> quantized) says how much rounding means at each layer: where 8 bits cost more than
+    board_introduced, as in a normalization of values that hardly differ, kernels that round otherwise may cost as much.
+    """
     if comparison is None or not comparison.layers:
         text = "Nothing is known about the board: there are no layers to compare."
         return Finding("cannot tell", "board", text, (Reason("board:no-layers", text),))
-    first = next((error for error in step_errors(comparison) if _is_divergence(error, limits)), None)
+    costs = _costs(quantization, limits)
+    errors = step_errors(comparison)
+    first = next((error for error in errors if _is_divergence(error, costs, limits)), None)
     if first is not None:
         return _divergence(comparison, first.layer, limits)
-    return _drift(comparison, limits) or _fine(comparison)
+    return _drift(comparison, costs, limits) or _fine(comparison)
 
 
-def _is_divergence(error: StepError, limits: Limits) -> bool:
+def _costs(quantization: Comparison | None, limits: Limits) -> dict[str, float]:
+    """relative_l2 that quantization costs at each layer of the quantized graph, at most board_excused."""
+    if quantization is None:
+        return {}
+    known = (layer for layer in quantization.layers if layer.scores.is_finite)
+    return {layer.candidate_key: min(layer.scores.relative_l2, limits.board_excused) for layer in known}
+
+
+def _is_divergence(error: StepError, costs: Mapping[str, float], limits: Limits) -> bool:
     layer = error.layer
     if not layer.scores.is_finite:
         return math.isfinite(error.inherited) and not is_unbounded_alike(layer)
     if layer.order_is_fault and error.inherited <= limits.board_introduced:
         return True
     is_new = error.own > limits.board_factor * error.inherited
-    allowed = limits.board_moved if layer.op in MOVING else limits.board_introduced
+    allowed = max(limits.board_introduced, costs.get(layer.reference_key, 0.0))
+    if layer.op in MOVING:
+        allowed = limits.board_moved
     return error.introduced > allowed and is_new and not is_rounding(layer, limits.board_steps)
 
 
@@ -112,9 +131,14 @@ def _zero_output(comparison: Comparison) -> LayerComparison | None:
     return next((layer for layer in output_layers(comparison) if layer.candidate_is_zero), None)
 
 
-def _drift(comparison: Comparison, limits: Limits) -> Finding | None:
+def _drift(comparison: Comparison, costs: Mapping[str, float], limits: Limits) -> Finding | None:
     """Outputs that are wrong though every layer only carries or amplifies a little."""
-    outputs = [one for one in output_layers(comparison) if not is_rounding(one, limits.board_steps)]
+    outputs = [
+        one
+        for one in output_layers(comparison)
+        if not is_rounding(one, limits.board_steps)
+        and one.scores.relative_l2 > costs.get(one.reference_key, 0.0)
+    ]
     poor = next((layer for layer in outputs if layer.scores.cosine < limits.board_output_cosine), None)
     if poor is None:
         return None

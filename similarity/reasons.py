@@ -26,6 +26,7 @@ class Limits:
                          simulation round the same value to neighbouring steps now and then: with some tens
                          of steps in use that is a percent or two. A tenth (a cosine of 0.995) is beyond
                          rounding
+    board_excused        as far as the board may be off where quantization itself is: see judge_board
     board_moved          the same for a layer that only moves numbers (Transpose, Reshape): it rounds nothing
     board_factor         a layer must be that much worse than its inputs to be blamed: operators that
                          amplify (sums that cancel, wide PReLUs) make errors two or three times larger
@@ -42,6 +43,7 @@ class Limits:
     output_relative_l2: float = 0.25
     output_steps: float = 1.0
     board_introduced: float = 0.1
+    board_excused: float = 0.5
     board_moved: float = 0.01
     board_factor: float = 3.0
     board_steps: float = 2.0

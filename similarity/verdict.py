@@ -26,7 +26,7 @@ def judge(
     limits = limits or Limits()
     findings = [judge_quantization(quantization, limits)]
     if board is not None or board_expected:
-        findings.append(judge_board(board, limits))
+        findings.append(judge_board(board, limits, quantization))
     sentence = " ".join(finding.sentence for finding in findings)
     reasons = tuple(reason for finding in findings for reason in finding.reasons)
     advice = tuple(text for finding in findings for text in finding.advice)

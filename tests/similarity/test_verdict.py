@@ -167,6 +167,17 @@ def test_an_output_that_flickers_by_one_step_on_the_board_is_no_drift(step, fine
     assert judge(fine, step(reference, gridded(traced_route(), "t/add", 1 - steps))).outcome == "pass"
 
 
+def test_the_board_may_be_off_where_quantization_is_off_further(step):
+    rough = replaced(traced_route(), "t/conv3", value_of(noisy(traced_route(), 0.4), "t/conv3"))
+    board = replaced(traced_route(), "t/conv3", value_of(noisy(traced_route(), 0.2, 9), "t/conv3"))
+    assert judge(step(traced_route(), rough), step(traced_route(), board)).outcome == "pass"
+
+
+def test_the_board_may_not_be_off_where_quantization_is_right(step, fine):
+    board = replaced(traced_route(), "t/conv3", value_of(noisy(traced_route(), 0.2, 9), "t/conv3"))
+    assert judge(fine, step(traced_route(), board)).first_bad_layer == "t/conv3"
+
+
 def test_an_output_with_half_its_size_fails_quantization(step, fine):
     rows = replaced(traced_route(), "t/add", value_of(traced_route(), "t/add") / 2)
     assert judge(step(traced_route(), rows), fine).reasons[0].code == "quantization:output"
