@@ -44,11 +44,17 @@ def judge_board(
 
 
 def _costs(quantization: Comparison | None, limits: Limits) -> dict[str, float]:
-    """relative_l2 that quantization costs at each layer of the quantized graph, at most board_excused."""
+    """relative_l2 that quantization costs at each layer of the quantized graph, at most board_excused; infinite where
+    it has broken the layer, so that there is nothing left to hold the board to."""
     if quantization is None:
         return {}
-    known = (layer for layer in quantization.layers if layer.scores.is_finite)
-    return {layer.candidate_key: min(layer.scores.relative_l2, limits.board_excused) for layer in known}
+    return {
+        layer.candidate_key: math.inf
+        if layer.scores.cosine < limits.operator_cosine
+        else min(layer.scores.relative_l2, limits.board_excused)
+        for layer in quantization.layers
+        if layer.scores.is_finite
+    }
 
 
 def _is_divergence(error: StepError, costs: Mapping[str, float], limits: Limits) -> bool:

@@ -29,7 +29,7 @@ REORDERED_BELOW = 0.9
 MOVING = frozenset(
     ("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "DepthToSpace", "SpaceToDepth", "Identity")
 )
-MOVED_LIMIT = 0.01
+MOVED_LIMIT = 0.002
 MOVED_STEPS = 2.0
 
 Progress = Callable[[int, int], None]

@@ -44,7 +44,7 @@ class Limits:
     output_steps: float = 1.0
     board_introduced: float = 0.1
     board_excused: float = 0.5
-    board_moved: float = 0.01
+    board_moved: float = 0.002
     board_factor: float = 3.0
     board_steps: float = 2.0
     board_output_cosine: float = 0.99

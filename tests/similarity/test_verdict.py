@@ -173,6 +173,13 @@ def test_the_board_may_be_off_where_quantization_is_off_further(step):
     assert judge(step(traced_route(), rough), step(traced_route(), board)).outcome == "pass"
 
 
+def test_where_quantization_has_broken_a_layer_the_board_is_not_judged(step):
+    broken = replaced(traced_route(), "t/conv3", value_of(traced_route(), "t/conv3") * 0)
+    board = replaced(broken, "t/conv3", value_of(noisy(traced_route(), 0.2, 9), "t/conv3"))
+    reasons = judge(step(traced_route(), broken), step(broken, board)).reasons
+    assert [reason.code for reason in reasons] == ["quantization:operator"]
+
+
 def test_the_board_may_not_be_off_where_quantization_is_right(step, fine):
     board = replaced(traced_route(), "t/conv3", value_of(noisy(traced_route(), 0.2, 9), "t/conv3"))
     assert judge(fine, step(traced_route(), board)).first_bad_layer == "t/conv3"
