@@ -4,6 +4,7 @@ Runs as `manage.py dispatcher`; several may run. Everything it does may be done 
 task: a message is a task's name and a row's id.
 """
 
+import contextlib
 import functools
 import logging
 import os
@@ -20,7 +21,7 @@ from redis.exceptions import RedisError
 from dashboard.boards.recovery import Recovery
 from dashboard.celery import app
 from dashboard.jobs.models import Job, kinds
-from dashboard.jobs.services import beat, jobs_in_vain, note_published, overdue, take_back
+from dashboard.jobs.services import beat, gone, jobs_in_vain, note_published, overdue, take_back
 from dashboard.pipeline import advance
 
 logger = logging.getLogger(__name__)
@@ -43,22 +44,27 @@ class Dispatcher:
         while not self.stopping.is_set():
             self.turn()
             self.stopping.wait(TICK_SECONDS)
+        with contextlib.suppress(DatabaseError):
+            gone(self.name)
 
     def turn(self) -> None:
         """One round; troubles with Redis or the database are logged and end with the round."""
         try:
             close_old_connections()
-            self.ring()
             if time.monotonic() - self._swept_at >= settings.SWEEP_SECONDS:
                 self._swept_at = time.monotonic()
                 beat(self.name, "dispatcher")
                 self._recovery.turn()
                 self.sweep()
+            self.ring()  # last: without Redis the rest must still be done
         except (OperationalError, RedisError, OSError) as error:
             logger.warning("redis is away: %s", error)
             self.stopping.wait(1)
         except DatabaseError:
             logger.exception("the database is away")
+            self.stopping.wait(1)
+        except Exception:
+            logger.exception("a round failed")  # the next one is as good as a restart
             self.stopping.wait(1)
 
     def ring(self) -> int:
@@ -69,9 +75,8 @@ class Dispatcher:
             for job in kind.objects.to_ring().defer("log")[: kind.most_at_once()]:
                 if job.published_at and is_full(job.queue):
                     continue  # nobody lost its message, the workers are behind
-                publish(job)
-                note_published(job)
-                rung += 1
+                if tell(job):
+                    rung += 1
         return rung
 
     def sweep(self) -> None:
@@ -98,6 +103,20 @@ class Dispatcher:
         """Live workers renew within one lease; after that long, what is still unrenewed is really lost."""
         self._held_since = self._held_since or time.monotonic()
         return time.monotonic() - self._held_since > settings.LEASE_SECONDS
+
+
+def tell(job: Job) -> bool:
+    """Ring for one job. A row that nobody can ring for is left alone for a while, so that it stops no other."""
+    try:
+        publish(job)
+    except (OperationalError, OSError):
+        raise
+    except Exception:
+        logger.exception("%s cannot be rung for", job)
+        note_published(job)
+        return False
+    note_published(job)
+    return True
 
 
 def publish(job: Job) -> None:

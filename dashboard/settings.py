@@ -8,7 +8,7 @@ from dashboard import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.path("LAYERWISE_DATA", BASE_DIR / "var")
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _own_secret(file: Path) -> str:

@@ -91,6 +91,10 @@ class Lease:
             logger.warning("the database is away", exc_info=True)
             connection.close()
             self._give_up_in_time()
+        except Exception:
+            # Whatever it was (a text that cannot be stored, say), the lease must go on being renewed.
+            logger.exception("progress could not be noted")
+            self._give_up_in_time()
 
     def _renew(self) -> None:
         began = time.monotonic()

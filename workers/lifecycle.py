@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from dashboard.files import Missing, StoreFull
 from dashboard.jobs.failures import failure
@@ -54,6 +54,7 @@ def _run(job: J, step: Step[J], fence: Fence) -> None:
         try:
             keep = step(job, lease)
             lease.check()
+            lease.flush()
         except LeaseLost:
             _stop(job, fence)
             return
@@ -66,7 +67,6 @@ def _run(job: J, step: Step[J], fence: Fence) -> None:
             lease.flush()
             _fail(job, fence, code, detail, again)
             return
-        lease.flush()
     _finish(job, fence, keep)
 
 
@@ -108,7 +108,7 @@ def _end(job: Job, move: Callable[[], bool]) -> None:
             advance(job)
 
 
-def explain(error: Exception, job: Job) -> tuple[str, str, bool]:
+def explain(error: Exception, job: Job) -> tuple[str, str, bool]:  # noqa: PLR0911 - a case a line
     """The failure code, the detail, and whether another try may help.
 
     A toolkit that died is tried once more: somebody else may have killed it, a second death is its own. What the
@@ -123,6 +123,8 @@ def explain(error: Exception, job: Job) -> tuple[str, str, bool]:
             return error.code, error.detail, failure(error.code).is_retried
         case StoreFull():
             return "system:store-full", str(error), False
+        case OperationalError() | InterfaceError():
+            return "system:database-away", f"{type(error).__name__}: {error}"[:500], True
         case Missing():
             return "system:file-missing", f"The store has no file {error}.", False
     logger.exception("the step crashed", exc_info=error)

@@ -1,5 +1,6 @@
 """A worker's sign of life, the clearing up after its killed fellows, and the promise that its processes end with it."""
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -12,7 +13,7 @@ from celery.signals import task_received
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from dashboard.jobs.services import beat
+from dashboard.jobs.services import beat, gone
 from workers import leftovers
 from workers.deafness import Hearing
 
@@ -32,6 +33,12 @@ def announce(queues: list[str], processes: int) -> None:
     threading.Thread(target=_live, args=(queues, hearing), name="presence", daemon=True).start()
 
 
+def leave() -> None:
+    """Tell the database that this worker ends; one that is killed is missed after a while instead."""
+    with contextlib.suppress(DatabaseError):
+        gone(_name())
+
+
 def end_with_parent() -> None:
     """A pool process must not outlive the worker that was killed: its lease would be renewed for nobody."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -39,8 +46,12 @@ def end_with_parent() -> None:
         os._exit(1)
 
 
+def _name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
 def _live(queues: list[str], hearing: Hearing) -> None:
-    name, waiting = f"{socket.gethostname()}:{os.getpid()}", threading.Event()
+    name, waiting = _name(), threading.Event()
     swept_at = float("-inf")
     while True:
         try:

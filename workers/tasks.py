@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from celery.signals import worker_init, worker_process_init, worker_ready
+from celery.signals import worker_init, worker_process_init, worker_ready, worker_shutdown
 from django.db import close_old_connections
 
 from dashboard.boards.models import Run
@@ -64,6 +64,11 @@ def prepare(**_: Any) -> None:
 @worker_ready.connect
 def announce(sender: Any, **_: Any) -> None:
     presence.announce(sorted(sender.app.amqp.queues.consume_from), sender.pool.num_processes)
+
+
+@worker_shutdown.connect
+def leave(**_: Any) -> None:
+    presence.leave()
 
 
 @worker_process_init.connect

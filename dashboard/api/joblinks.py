@@ -18,6 +18,12 @@ class FailureSerializer(serializers.Serializer[Any]):
     blame = serializers.CharField()
 
 
+class JobFailureSerializer(FailureSerializer):
+    """One job's failure: also what exactly it was."""
+
+    detail = serializers.CharField(allow_blank=True)
+
+
 class JobLinkSerializer(serializers.Serializer[Any]):
     """A job in short; `url` has the rest."""
 
@@ -31,7 +37,7 @@ class JobLinkSerializer(serializers.Serializer[Any]):
     def get_url(self, job: Job) -> str:
         return job_url(job)
 
-    @extend_schema_field(FailureSerializer(allow_null=True))
+    @extend_schema_field(JobFailureSerializer(allow_null=True))
     def get_failure(self, job: Job) -> dict[str, Any] | None:
         return failure_of(job)
 
@@ -42,5 +48,6 @@ def job_url(job: Job) -> str:
 
 
 def failure_of(job: Job) -> dict[str, Any] | None:
-    """The job's failure with its title and advice."""
-    return FailureSerializer(job.why).data if job.why else None
+    """The job's failure with its title, its advice and what exactly it was."""
+    why = job.why
+    return JobFailureSerializer({**vars(why), "blame": why.blame, "detail": job.detail}).data if why else None

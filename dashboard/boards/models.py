@@ -71,6 +71,11 @@ class Board(models.Model):
         return reverse("board", args=[self.pk])
 
     @property
+    def label(self) -> str:
+        """The name as lists and titles show it; a board of software says so."""
+        return f"{self.name} (simulated)" if self.simulated else self.name
+
+    @property
     def shown_state(self) -> str:
         """The state for people: busy while a run holds it."""
         return "busy" if self.run_id else self.state
@@ -116,7 +121,8 @@ class Run(Job):
 
     @property
     def title(self) -> str:
-        where = self.board or self.wanted_board or f"any {self.platform}"
+        board = self.board or self.wanted_board
+        where = board.label if board else f"any {self.platform}"
         return f"Run {self.artifact.conversion.source} on {where}"
 
     def get_absolute_url(self) -> str:

@@ -11,8 +11,9 @@ from django.views.decorators.http import require_POST, require_safe
 from dashboard.boards.fingerprints import flat
 from dashboard.boards.keys import BadKey, fingerprint
 from dashboard.boards.measured import scores_of
-from dashboard.boards.models import Board, BoardState, Run, RunResult
-from dashboard.boards.services import set_state
+from dashboard.boards.models import Board, Run, RunResult
+from dashboard.boards.services import pause as pause_board
+from dashboard.boards.services import resume as resume_board
 from dashboard.boards.times import totals_of
 from dashboard.conversions.models import Artifact
 from dashboard.downloads import download
@@ -21,7 +22,6 @@ from dashboard.jobs.listing import with_titles
 from dashboard.layers.charts import layers_chart
 from dashboard.layers.rows import layer_rows
 from dashboard.projects.models import Project
-from dashboard.projects.services import record
 
 SECRET = ("private_key",)
 
@@ -56,13 +56,17 @@ def board(request: HttpRequest, pk: int) -> HttpResponse:
 def pause(request: HttpRequest, pk: int) -> HttpResponse:
     """Give the board no new runs; the one that holds it goes on."""
     reason = request.POST.get("reason", "").strip()
-    return _set_state(request, pk, BoardState.PAUSED, reason or f"paused by {request.user}")
+    mine = _administered_board(request, pk)
+    pause_board(mine, reason or f"paused by {request.user}", request.user)
+    return redirect(mine)
 
 
 @require_POST
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Take the board back into service, from pause or quarantine."""
-    return _set_state(request, pk, BoardState.READY)
+    mine = _administered_board(request, pk)
+    resume_board(mine, request.user)
+    return redirect(mine)
 
 
 @require_safe
@@ -127,14 +131,11 @@ def _administered(user: Any, board: Board) -> bool:
     return Project.objects.administered_by(user).filter(boards=board).exists()
 
 
-def _set_state(request: HttpRequest, pk: int, state: BoardState, reason: str = "") -> HttpResponse:
+def _administered_board(request: HttpRequest, pk: int) -> Board:
     mine = _board(request, pk)
     if not _administered(request.user, mine):
         raise PermissionDenied
-    set_state(mine, state, reason)
-    project = Project.objects.administered_by(request.user).filter(boards=mine).first()
-    record(f"board.{state}", project=project, user=request.user, subject=mine.name)
-    return redirect(mine)
+    return mine
 
 
 def _pinned(board: Board) -> str:

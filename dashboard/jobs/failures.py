@@ -267,6 +267,11 @@ ALL = [
         "system:store-full", "The site's disk is full", "An administrator must free space; then ask again."
     ),
     Failure(
+        "system:database-away",
+        "The database did not answer",
+        "It was restarting, or two jobs were in each other's way. The job is tried again by itself.",
+    ),
+    Failure(
         "system:file-missing",
         "A stored file is gone or damaged",
         "The file store lost it. Restore it from a backup or upload it again.",

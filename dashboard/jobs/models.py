@@ -197,12 +197,15 @@ class Job(models.Model):
 
     def cancel(self) -> bool:
         """End a queued job, or ask a running one to stop (its worker sees it at the next heartbeat)."""
+        queued, running = Q(state=State.QUEUED), Q(state=State.RUNNING)
         with transaction.atomic():
-            if self._move(
-                Q(state=State.QUEUED), state=State.CANCELLED, failure="job:cancelled", ended_at=Now()
-            ):
-                return True
-            return self._move(Q(state=State.RUNNING), cancel_requested=True)
+            # the row may change hands between two updates: look at most a few times
+            for _ in range(3):
+                if self._move(queued, state=State.CANCELLED, failure="job:cancelled", ended_at=Now()):
+                    return True
+                if self._move(running, cancel_requested=True):
+                    return True
+        return False
 
     def end_cancelled(self, fence: Fence) -> bool:
         """The worker's last word on a job that somebody cancelled while it ran."""

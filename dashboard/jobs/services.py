@@ -6,11 +6,12 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from dashboard.jobs.models import Heartbeat, Job, State, in_seconds, kinds
 
 MANY = 5
+ALIVE_SECONDS = 30  # three heartbeats of ten seconds
 SHARE = 0.2
 
 
@@ -22,8 +23,13 @@ def beat(name: str, role: str, queues: list[str] | None = None, offers: dict[str
 
 
 def alive(role: str) -> QuerySet[Heartbeat]:
-    """Processes of this role heard of within three heartbeats (30 s at least)."""
-    return Heartbeat.objects.filter(role=role, at__gte=in_seconds(-max(30, settings.LEASE_SECONDS)))
+    """Processes of this role heard of within three heartbeats; one that ends well takes its row along."""
+    return Heartbeat.objects.filter(role=role, at__gte=in_seconds(-ALIVE_SECONDS))
+
+
+def gone(name: str) -> None:
+    """The process `name` has ended."""
+    Heartbeat.objects.filter(name=name).delete()
 
 
 def note_published(job: Job) -> None:
@@ -32,10 +38,9 @@ def note_published(job: Job) -> None:
 
 
 def jobs_in_vain(kind: type[Job]) -> QuerySet[Any]:
-    """Queued jobs that nobody took for LAYERWISE_QUEUE_SECONDS."""
-    return kind.objects.filter(state=State.QUEUED, created_at__lt=in_seconds(-settings.QUEUE_SECONDS)).defer(
-        "log"
-    )
+    """Queued jobs that nobody took for LAYERWISE_QUEUE_SECONDS, counted from the last attempt if there was one."""
+    queued: QuerySet[Any] = kind.objects.filter(state=State.QUEUED).alias(since=Coalesce("started_at", "created_at"))
+    return queued.filter(since__lt=in_seconds(-settings.QUEUE_SECONDS)).defer("log")
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,9 @@ class InputSetForm(PageForm):
     """A new set of calibration or evaluation samples."""
 
     file = forms.FileField(
-        allow_empty_file=True, label="Samples", help_text="A zip of pictures, .npy or .npz files, each one sample; or one such file"
+        allow_empty_file=True,
+        label="Samples",
+        help_text="A zip of pictures, .npy or .npz files, each one sample; or one such file",
     )
     purpose = forms.ChoiceField(choices=Purpose.choices)
     name = forms.CharField(max_length=120, required=False, help_text="empty: the file's name")

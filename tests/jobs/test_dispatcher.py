@@ -87,3 +87,12 @@ def test_no_board_is_left_held_when_its_run_is_taken_back() -> None:
     Dispatcher().sweep()
     board.refresh_from_db()
     assert board.run_id is None
+
+
+def test_a_job_put_back_lately_is_not_given_up_for_its_age(settings: Settings) -> None:
+    [job] = running(1, expired=0)
+    job.put_back(job.fence)
+    settings.QUEUE_SECONDS = 3600
+    type(job).objects.update(created_at=timezone.now() - timedelta(seconds=7200))
+    Dispatcher().sweep()
+    assert states([job]) == [State.QUEUED]

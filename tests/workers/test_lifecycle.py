@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from django.db import OperationalError
 from pytest_django.fixtures import Settings
 
 from dashboard.jobs.models import State
@@ -190,3 +191,31 @@ def test_a_job_that_fails_while_it_is_being_cancelled_ends_as_cancelled(job: Ins
 
     work(job, step)
     assert stored(job).state == State.CANCELLED
+
+
+def test_a_database_that_was_away_is_no_bug(job: Inspection) -> None:
+    work(job, raising(OperationalError("deadlock detected")))
+    assert (stored(job).state, stored(job).detail) == (
+        State.QUEUED,
+        "system:database-away: OperationalError: deadlock detected",
+    )
+
+
+def test_progress_that_cannot_be_stored_does_not_end_the_renewing(
+    job: Inspection, settings: Settings
+) -> None:
+    settings.LEASE_SECONDS = 2
+    seen = []
+
+    def step(job: Inspection, lease: Lease) -> Keep:
+        lease.log("\ud800")  # a lone surrogate: no database takes it
+        first = stored(job).lease_until
+        for _ in range(WAIT * 10):
+            if stored(job).lease_until != first:
+                seen.append(True)
+                break
+            threading.Event().wait(0.1)
+        return nothing
+
+    work(job, step)
+    assert seen == [True]

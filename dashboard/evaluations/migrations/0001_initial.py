@@ -6,72 +6,182 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('boards', '0001_initial'),
-        ('conversions', '0001_initial'),
-        ('layers', '0001_initial'),
-        ('projects', '0001_initial'),
-        ('registry', '0001_initial'),
+        ("boards", "0001_initial"),
+        ("conversions", "0001_initial"),
+        ("layers", "0001_initial"),
+        ("projects", "0001_initial"),
+        ("registry", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Evaluation',
+            name="Evaluation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sample', models.PositiveIntegerField(default=0)),
-                ('iterations', models.PositiveIntegerField(default=20)),
-                ('idempotency_key', models.CharField(blank=True, max_length=100)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('board', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='boards.board')),
-                ('calibration', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.inputset')),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='evaluations', to='projects.project')),
-                ('recipe', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='conversions.recipe')),
-                ('samples', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.inputset')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='evaluations', to='registry.modelversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("sample", models.PositiveIntegerField(default=0)),
+                ("iterations", models.PositiveIntegerField(default=20)),
+                ("idempotency_key", models.CharField(blank=True, max_length=100)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "board",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="boards.board",
+                    ),
+                ),
+                (
+                    "calibration",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="registry.inputset"
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="evaluations",
+                        to="projects.project",
+                    ),
+                ),
+                (
+                    "recipe",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="conversions.recipe"
+                    ),
+                ),
+                (
+                    "samples",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="registry.inputset"
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="evaluations",
+                        to="registry.modelversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Leg',
+            name="Leg",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('outcome', models.CharField(blank=True, choices=[('pass', 'Pass'), ('fail', 'Fail'), ('cannot tell', 'Cannot Tell')], max_length=12)),
-                ('sentence', models.TextField(blank=True)),
-                ('step', models.CharField(blank=True, max_length=20)),
-                ('first_bad_layer', models.CharField(blank=True, max_length=300)),
-                ('reasons', models.JSONField(default=list)),
-                ('advice', models.JSONField(default=list)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('conversion', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='legs', to='conversions.conversion')),
-                ('evaluation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='legs', to='evaluations.evaluation')),
-                ('on_board', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='board_legs', to='layers.comparison')),
-                ('quantization', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='quantization_legs', to='layers.comparison')),
-                ('run', models.OneToOneField(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='leg', to='boards.run')),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='legs', to='registry.source')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[("pass", "Pass"), ("fail", "Fail"), ("cannot tell", "Cannot Tell")],
+                        max_length=12,
+                    ),
+                ),
+                ("sentence", models.TextField(blank=True)),
+                ("step", models.CharField(blank=True, max_length=20)),
+                ("first_bad_layer", models.CharField(blank=True, max_length=300)),
+                ("reasons", models.JSONField(default=list)),
+                ("advice", models.JSONField(default=list)),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "conversion",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="legs",
+                        to="conversions.conversion",
+                    ),
+                ),
+                (
+                    "evaluation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="legs",
+                        to="evaluations.evaluation",
+                    ),
+                ),
+                (
+                    "on_board",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="board_legs",
+                        to="layers.comparison",
+                    ),
+                ),
+                (
+                    "quantization",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="quantization_legs",
+                        to="layers.comparison",
+                    ),
+                ),
+                (
+                    "run",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="leg",
+                        to="boards.run",
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="legs", to="registry.source"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.AddIndex(
-            model_name='evaluation',
-            index=models.Index(fields=['project', '-created_at'], name='evaluation_of_project'),
+            model_name="evaluation",
+            index=models.Index(fields=["project", "-created_at"], name="evaluation_of_project"),
         ),
         migrations.AddConstraint(
-            model_name='evaluation',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key', ''), _negated=True), fields=('project', 'idempotency_key'), name='evaluation_once_per_key'),
+            model_name="evaluation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("idempotency_key", ""), _negated=True),
+                fields=("project", "idempotency_key"),
+                name="evaluation_once_per_key",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='leg',
-            constraint=models.UniqueConstraint(fields=('evaluation', 'source'), name='leg_once_per_source'),
+            model_name="leg",
+            constraint=models.UniqueConstraint(fields=("evaluation", "source"), name="leg_once_per_source"),
         ),
     ]

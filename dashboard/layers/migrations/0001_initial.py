@@ -6,113 +6,196 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('projects', '0001_initial'),
+        ("projects", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Dump',
+            name="Dump",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('rung', models.CharField(choices=[('framework', 'Framework'), ('converted', 'Converted'), ('quantized', 'Quantized'), ('quantized-isolated', 'Quantized Isolated'), ('board-isolated', 'Board Isolated'), ('board', 'Board'), ('board-plain', 'Board Plain')], max_length=20)),
-                ('simulated', models.BooleanField(default=False)),
-                ('sha256', models.CharField(db_index=True, max_length=64)),
-                ('size', models.PositiveBigIntegerField()),
-                ('layers', models.JSONField(default=list)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='dumps', to='projects.project')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "rung",
+                    models.CharField(
+                        choices=[
+                            ("framework", "Framework"),
+                            ("converted", "Converted"),
+                            ("quantized", "Quantized"),
+                            ("quantized-isolated", "Quantized Isolated"),
+                            ("board-isolated", "Board Isolated"),
+                            ("board", "Board"),
+                            ("board-plain", "Board Plain"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("simulated", models.BooleanField(default=False)),
+                ("sha256", models.CharField(db_index=True, max_length=64)),
+                ("size", models.PositiveBigIntegerField()),
+                ("layers", models.JSONField(default=list)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="dumps",
+                        to="projects.project",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Comparison',
+            name="Comparison",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=10)),
-                ('stage', models.CharField(blank=True, max_length=40)),
-                ('stage_done', models.PositiveIntegerField(default=0)),
-                ('stage_total', models.PositiveIntegerField(default=0)),
-                ('failure', models.CharField(blank=True, max_length=40)),
-                ('detail', models.TextField(blank=True)),
-                ('log', models.TextField(blank=True)),
-                ('owner', models.CharField(blank=True, max_length=120)),
-                ('attempt', models.PositiveIntegerField(default=0)),
-                ('lease_until', models.DateTimeField(editable=False, null=True)),
-                ('published_at', models.DateTimeField(editable=False, null=True)),
-                ('not_before', models.DateTimeField(editable=False, null=True)),
-                ('cancel_requested', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(editable=False, null=True)),
-                ('ended_at', models.DateTimeField(editable=False, null=True)),
-                ('summary', models.JSONField(default=dict)),
-                ('unmatched', models.JSONField(default=dict)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='projects.project')),
-                ('candidate', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='layers.dump')),
-                ('reference', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='layers.dump')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("stage", models.CharField(blank=True, max_length=40)),
+                ("stage_done", models.PositiveIntegerField(default=0)),
+                ("stage_total", models.PositiveIntegerField(default=0)),
+                ("failure", models.CharField(blank=True, max_length=40)),
+                ("detail", models.TextField(blank=True)),
+                ("log", models.TextField(blank=True)),
+                ("owner", models.CharField(blank=True, max_length=120)),
+                ("attempt", models.PositiveIntegerField(default=0)),
+                ("lease_until", models.DateTimeField(editable=False, null=True)),
+                ("published_at", models.DateTimeField(editable=False, null=True)),
+                ("not_before", models.DateTimeField(editable=False, null=True)),
+                ("cancel_requested", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(editable=False, null=True)),
+                ("ended_at", models.DateTimeField(editable=False, null=True)),
+                ("summary", models.JSONField(default=dict)),
+                ("unmatched", models.JSONField(default=dict)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="projects.project"
+                    ),
+                ),
+                (
+                    "candidate",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="layers.dump"
+                    ),
+                ),
+                (
+                    "reference",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="layers.dump"
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='LayerScore',
+            name="LayerScore",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField()),
-                ('reference_key', models.CharField(max_length=300)),
-                ('candidate_key', models.CharField(max_length=300)),
-                ('name', models.CharField(max_length=300)),
-                ('op', models.CharField(blank=True, max_length=60)),
-                ('shape', models.JSONField(default=list)),
-                ('cosine', models.FloatField(null=True)),
-                ('euclidean', models.FloatField(null=True)),
-                ('euclidean_norm', models.FloatField(null=True)),
-                ('relative_l2', models.FloatField(null=True)),
-                ('sqnr_db', models.FloatField(null=True)),
-                ('gain', models.FloatField(null=True)),
-                ('max_abs', models.FloatField(null=True)),
-                ('mean_abs', models.FloatField(null=True)),
-                ('lsb_max', models.FloatField(null=True)),
-                ('lsb_p999', models.FloatField(null=True)),
-                ('saturated', models.FloatField(null=True)),
-                ('order_free', models.FloatField(null=True)),
-                ('nonfinite_reference', models.PositiveBigIntegerField(default=0)),
-                ('nonfinite_candidate', models.PositiveBigIntegerField(default=0)),
-                ('flags', models.JSONField(default=dict)),
-                ('input_rank', models.PositiveIntegerField(default=0)),
-                ('rearrangement', models.CharField(blank=True, max_length=300)),
-                ('rearrangement_name', models.CharField(blank=True, max_length=80)),
-                ('rearrangement_cosine', models.FloatField(null=True)),
-                ('note', models.CharField(blank=True, max_length=300)),
-                ('comparison', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='scores', to='layers.comparison')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("position", models.PositiveIntegerField()),
+                ("reference_key", models.CharField(max_length=300)),
+                ("candidate_key", models.CharField(max_length=300)),
+                ("name", models.CharField(max_length=300)),
+                ("op", models.CharField(blank=True, max_length=60)),
+                ("shape", models.JSONField(default=list)),
+                ("cosine", models.FloatField(null=True)),
+                ("euclidean", models.FloatField(null=True)),
+                ("euclidean_norm", models.FloatField(null=True)),
+                ("relative_l2", models.FloatField(null=True)),
+                ("sqnr_db", models.FloatField(null=True)),
+                ("gain", models.FloatField(null=True)),
+                ("max_abs", models.FloatField(null=True)),
+                ("mean_abs", models.FloatField(null=True)),
+                ("lsb_max", models.FloatField(null=True)),
+                ("lsb_p999", models.FloatField(null=True)),
+                ("saturated", models.FloatField(null=True)),
+                ("order_free", models.FloatField(null=True)),
+                ("nonfinite_reference", models.PositiveBigIntegerField(default=0)),
+                ("nonfinite_candidate", models.PositiveBigIntegerField(default=0)),
+                ("flags", models.JSONField(default=dict)),
+                ("input_rank", models.PositiveIntegerField(default=0)),
+                ("rearrangement", models.CharField(blank=True, max_length=300)),
+                ("rearrangement_name", models.CharField(blank=True, max_length=80)),
+                ("rearrangement_cosine", models.FloatField(null=True)),
+                ("note", models.CharField(blank=True, max_length=300)),
+                (
+                    "comparison",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="scores",
+                        to="layers.comparison",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position'],
+                "ordering": ["position"],
             },
         ),
         migrations.AddIndex(
-            model_name='comparison',
-            index=models.Index(fields=['state', 'published_at'], name='comparison_to_ring'),
+            model_name="comparison",
+            index=models.Index(fields=["state", "published_at"], name="comparison_to_ring"),
         ),
         migrations.AddIndex(
-            model_name='comparison',
-            index=models.Index(fields=['state', 'lease_until'], name='comparison_unrenewed'),
+            model_name="comparison",
+            index=models.Index(fields=["state", "lease_until"], name="comparison_unrenewed"),
         ),
         migrations.AddIndex(
-            model_name='comparison',
-            index=models.Index(fields=['project', '-created_at'], name='comparison_of_project'),
+            model_name="comparison",
+            index=models.Index(fields=["project", "-created_at"], name="comparison_of_project"),
         ),
         migrations.AddConstraint(
-            model_name='comparison',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['queued', 'running', 'succeeded'])), fields=('reference', 'candidate'), name='one_comparison_of_two_dumps'),
+            model_name="comparison",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["queued", "running", "succeeded"])),
+                fields=("reference", "candidate"),
+                name="one_comparison_of_two_dumps",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='layerscore',
-            constraint=models.UniqueConstraint(fields=('comparison', 'position'), name='score_once'),
+            model_name="layerscore",
+            constraint=models.UniqueConstraint(fields=("comparison", "position"), name="score_once"),
         ),
     ]
