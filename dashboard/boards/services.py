@@ -83,6 +83,9 @@ def register_board(wanted: BoardSettings, projects: Sequence[Project], by: Any =
     check_address(wanted.address)
     keys.fingerprint(wanted.host_key)
     keys.public_key(wanted.private_key)
+    same = Board.objects.filter(site=wanted.site, address=wanted.address, port=wanted.port)
+    if other := same.exclude(name=wanted.name).first():
+        raise AddressRefused(f"{wanted.address} port {wanted.port} is the board {other} already.")
     board, _ = Board.objects.update_or_create(
         name=wanted.name,
         defaults={

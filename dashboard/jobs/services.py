@@ -39,7 +39,9 @@ def note_published(job: Job) -> None:
 
 def jobs_in_vain(kind: type[Job]) -> QuerySet[Any]:
     """Queued jobs that nobody took for LAYERWISE_QUEUE_SECONDS, counted from the last attempt if there was one."""
-    queued: QuerySet[Any] = kind.objects.filter(state=State.QUEUED).alias(since=Coalesce("started_at", "created_at"))
+    queued: QuerySet[Any] = kind.objects.filter(state=State.QUEUED).alias(
+        since=Coalesce("started_at", "created_at")
+    )
     return queued.filter(since__lt=in_seconds(-settings.QUEUE_SECONDS)).defer("log")
 
 

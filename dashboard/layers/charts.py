@@ -42,7 +42,7 @@ def layers_chart(
         first = len(traces)
         traces += [{**trace, "visible": metric[0] == "cosine"} for trace in drawn]
         shown = list(range(first, len(traces)))
-        choices.append({"name": metric[1], "show": shown, "layout": _metric_axis(metric)})
+        choices.append({"name": metric[1], "show": shown, "layout": _metric_axis(rows, metric)})
     return {"figure": {"data": traces, "layout": _layout(rows)}, "choices": choices}
 
 
@@ -115,8 +115,18 @@ def plain(text: str) -> str:
     return escape(text, quote=False)
 
 
-def _metric_axis(metric: tuple[str, str, str, str]) -> dict[str, Any]:
-    return {"yaxis2.title.text": metric[1], "yaxis2.type": metric[3], "yaxis2.autorange": True}
+def _metric_axis(rows: Sequence[LayerRow], metric: tuple[str, str, str, str]) -> dict[str, Any]:
+    axis: dict[str, Any] = {"yaxis2.title.text": metric[1], "yaxis2.type": metric[3]}
+    if metric[0] == "cosine" and (near := _range_near_one(rows)):
+        return {**axis, "yaxis2.autorange": False, "yaxis2.range": near}
+    return {**axis, "yaxis2.autorange": True}
+
+
+def _range_near_one(rows: Sequence[LayerRow]) -> list[float] | None:
+    """The cosine's axis when nothing is below 0.99: on an axis of a billionth a perfect board would seem to fall."""
+    scores = [getattr(row, step[0]) for row in rows for step in STEPS]
+    cosines = [score.cosine for score in scores if score and score.cosine is not None]
+    return [0.9895, 1.0005] if cosines and min(cosines) >= 0.99 else None
 
 
 def _layout(rows: Sequence[LayerRow]) -> dict[str, Any]:
@@ -145,6 +155,7 @@ def _layout(rows: Sequence[LayerRow]) -> dict[str, Any]:
         },
         "yaxis2": {
             "title": {"text": "cosine"},
+            **({"range": near} if (near := _range_near_one(rows)) else {}),
             "side": "left",
             "overlaying": "y",
             "zeroline": False,

@@ -32,8 +32,12 @@ def demonstrate(data: Path) -> tuple[float, float]:
 def main() -> int:
     with tempfile.TemporaryDirectory() as data:
         whole, route = demonstrate(Path(data))
-    print(f"whole demonstration: {whole:.1f} s, {whole / WHOLE_SECONDS:.2f} of the limit of {WHOLE_SECONDS:g} s")
-    print(f"request to first route's report: {route:.1f} s, {route / ROUTE_SECONDS:.2f} of {ROUTE_SECONDS:g} s")
+    print(
+        f"whole demonstration: {whole:.1f} s, {whole / WHOLE_SECONDS:.2f} of the limit of {WHOLE_SECONDS:g} s"
+    )
+    print(
+        f"request to first route's report: {route:.1f} s, {route / ROUTE_SECONDS:.2f} of {ROUTE_SECONDS:g} s"
+    )
     return 0 if whole < WHOLE_SECONDS and route < ROUTE_SECONDS else 1
 
 

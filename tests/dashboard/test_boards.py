@@ -221,3 +221,9 @@ def test_a_resumed_board_starts_afresh(board):
     fail_on(board)
     set_state(board, BoardState.READY)
     assert (board.failures_in_a_row, board.reason) == (0, "")
+
+
+def test_one_machine_is_one_board():
+    register_board(wanted(), [])
+    with pytest.raises(AddressRefused, match="already"):
+        register_board(wanted(name="another"), [])

@@ -192,3 +192,9 @@ def test_damaged_bytes_are_refused_with_a_code_or_read(tmp_path):
         except Refused as refused:
             outcomes.add(refused.code)
     assert {"read", "model:not-onnx", "model:invalid"} <= outcomes
+
+
+def test_a_name_that_no_database_takes_is_refused(folder):
+    model = conv_relu_net()
+    model.graph.node[0].name = "a\0b"
+    assert code_of(folder, model) == "model:invalid"

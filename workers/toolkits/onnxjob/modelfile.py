@@ -33,6 +33,7 @@ def read_model(path: Path, uploaded_name: str = "") -> onnx.ModelProto:
     if not model.ir_version or not model.HasField("graph"):
         raise Refused(*_not_onnx(data, "it holds no graph."))
     try:
+        refuse_unstorable_names(model)
         refuse_external_data(model)
         refuse_explosive_functions(model)
         refuse_unknown_operators(model)
@@ -70,6 +71,17 @@ def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
             yield attribute.g
         elif attribute.type == onnx.AttributeProto.GRAPHS:
             yield from attribute.graphs
+
+
+def refuse_unstorable_names(model: onnx.ModelProto) -> None:
+    """Names with NUL characters: no database and no C library takes them."""
+    names = [model.producer_name, model.producer_version, model.domain]
+    for graph in _every_graph(model):
+        names += [graph.name, *(value.name for value in (*graph.input, *graph.output, *graph.initializer))]
+        for node in graph.node:
+            names += [node.name, node.op_type, node.domain, *node.input, *node.output]
+    if bad := next((name for name in names if "\0" in name), None):
+        raise Refused("model:invalid", f"The name {bad[:60]!r} holds a NUL character.")
 
 
 def refuse_external_data(model: onnx.ModelProto) -> None:
