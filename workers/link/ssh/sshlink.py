@@ -128,7 +128,8 @@ class SshLink:
             )
             try:
                 channel.settimeout(self._patience.channel_s)
-                channel.exec_command(f"exec {shlex.join(argv)}")  # else a shell stands between us and signals
+                # exec: else a shell stands between us and signals. Every word is quoted by shlex.
+                channel.exec_command(f"exec {shlex.join(argv)}")  # nosec B601
                 yield channel
             finally:
                 channel.close()
