@@ -134,7 +134,7 @@ def test_progress_and_log_reach_the_row_while_the_step_runs(job: Inspection) -> 
         lease.log("hello\n")
         for _ in range(WAIT * 10):
             row = stored(job)
-            if row.stage:
+            if row.stage and row.log:  # two updates, one after the other
                 seen.append((row.stage, row.stage_done, row.stage_total, row.log))
                 break
             threading.Event().wait(0.1)
