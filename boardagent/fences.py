@@ -13,6 +13,7 @@ import signal
 import time
 from contextlib import contextmanager
 
+from boardagent import clocks
 from boardagent.sysinfo import text_of
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -52,13 +53,17 @@ def runs(root, up_to):
 
 
 def end_leftovers(root, up_to):
-    """Kill what runs with a fence of at most `up_to` still have running; the pids that were ended."""
+    """Kill what runs with a fence of at most `up_to` still have running; the pids that were ended.
+
+    Clocks that such a run held are let go.
+    """
     ended = []
     for _, folder in runs(root, up_to):
         for pid, started in _recorded(folder):
             for victim in _members(pid, started):
                 _kill(victim)
                 ended.append(victim)
+    clocks.restore(root)
     return ended
 
 

@@ -1,15 +1,25 @@
-"""One run on the board, from job.json to result.json: each mode in its own child, then hashes."""
+"""One run on the board, from job.json to result.json: each mode in its own child; the journal tells it all."""
 
-import hashlib
 import json
 import os
 import re
+import shutil
+import sys
 import time
 
-from boardagent import children, fences, npu, protocol, sysinfo
+from boardagent import attendance, children, clocks, fences, harvest, jobfile, npu, protocol, signs, sysinfo
+from boardagent.journal import RESULT, Journal
 
-PLAIN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 SPARE_BYTES = 16 * 1024 * 1024
+FULL_BYTES = (
+    1024 * 1024
+)  # with less, what a child wrote cannot be trusted: libraries rarely look whether it was kept
+HARVEST_S = 0.2
+FULL = (27, 28, 122)  # EFBIG, ENOSPC, EDQUOT
+KEPT = ("agent.log", "journal.jsonl", "job.json", "pids")
+IN_USE = re.compile(
+    r"^([a-z]+-[0-9]{5}|running|attached|starting)"
+)  # gathered files, as harvest.py names them, and locks
 
 
 class RunFailed(Exception):
@@ -19,62 +29,66 @@ class RunFailed(Exception):
         super().__init__(message)
         self.error = {
             "code": code,
-            "message": protocol.plain(message),
+            "message": protocol.plain(message)[:2000],
             "detail": protocol.plain(detail)[-8000:],
         }
 
 
-def run(root, folder, channel):
-    """Do the job in `folder`; result.json holds the outcome, failures too. StaleFence when outrun."""
-    job = read_job(folder)
+class Forsaken(Exception):
+    """Nobody has been attached for too long: the run ends itself."""
+
+
+def run(root, folder, ready=lambda: None):
+    """Do the job in `folder`; `ready` is called when its journal can be read. StaleFence when outrun.
+
+    The journal ends with a result, failures too, unless nobody was there for it: then only words are left.
+    """
+    job = jobfile.read(folder)
     fences.advance(root, job["fence"])
-    fences.end_leftovers(root, job["fence"] - 1)
-    with fences.one_run(root):
+    with attendance.running(folder):
         fences.record(folder, os.getpid())
+        journal = Journal(folder)
+        ready()
         try:
-            result = _carry_out(job, folder, channel)
-        except RunFailed as failure:
-            result = {"error": failure.error}
-        except OSError as error:
-            code = "board:disk-full" if error.errno in (27, 28, 122) else "board:agent-died"
-            result = {"error": RunFailed(code, str(error)).error}
-        _write_result(folder, result)
+            result = _outcome(job, root, folder, journal)
+        except Forsaken as reason:
+            sys.stderr.write("{}\n".format(reason))
+            _remove_files(folder)
+            return
+        _tell(result, folder, journal)
 
 
-def read_job(folder):
-    """job.json, checked. BadMessage when a field is missing or a file name leaves the folder."""
-    with open(os.path.join(folder, "job.json"), "rb") as file:
-        job = protocol.decode(file.read(protocol.MAX_LINE + 1))
-    if job.get("schema") != 1 or job.get("kind") != "run" or not isinstance(job.get("fence"), int):
-        raise protocol.BadMessage("job.json is not a run of schema 1")
-    for field in ("artifact", "inputs"):
-        if not PLAIN_NAME.match(str(job.get(field))):
-            raise protocol.BadMessage("job.json: {} is not a plain file name".format(field))
-    if not job.get("modes") or any(mode not in protocol.MODES for mode in job["modes"]):
-        raise protocol.BadMessage("job.json: unknown modes")
-    return job
+def _tell(result, folder, journal):
+    """The end of the run. A full disk is made emptier first: the failure has to be told."""
+    path = os.path.join(folder, RESULT)
+    try:
+        if "error" not in result:
+            _write(path, result)
+    except OSError as error:
+        result = {"error": _of_system(error)}
+    if "error" in result:
+        if result["error"]["code"] == "board:disk-full":
+            _remove_files(folder, but_used=True)
+        _write(path, result)
+    harvest.announce(journal, path, "result")
+    journal.add("end")
 
 
-def _carry_out(job, folder, channel):
-    kind = npu.KINDS.get(job.get("npu"))
-    if kind is None or not kind.is_here():
-        raise RunFailed("board:npu-failed", "this board has no NPU of kind {}".format(job.get("npu")))
-    _check_disk(job, folder)
-    until = time.monotonic() + float(job.get("deadline_s", 300))
-    before, result = sysinfo.fingerprint(folder), {}
-    about = {"simulated": False}
-    for done, mode in enumerate(job["modes"]):
-        stage = {"name": mode, "done": done, "total": len(job["modes"])}
-        channel.send("stage", **stage)
-        report = _run_mode(kind, mode, folder, until=until, channel=channel, stage=stage)
-        about.update(report.pop("npu", {}))
-        result[mode] = report
-    after = sysinfo.fingerprint(folder)
-    before.update(about)
-    after.update(about)
-    result["fingerprint"] = {"before": before, "after": after}
-    result["files"] = {name: _measure(os.path.join(folder, name)) for name in _files_of(result)}
-    return result
+def _outcome(job, root, folder, journal):
+    try:
+        _check_disk(job, folder)
+        fences.end_leftovers(root, job["fence"] - 1)
+        with fences.one_run(root), clocks.fixed(root, job.get("fix_clocks")):
+            return Run(job, folder, journal).result()
+    except RunFailed as failure:
+        return {"error": failure.error}
+    except (OSError, protocol.BadMessage) as error:
+        return {"error": _of_system(error)}
+
+
+def _of_system(error):
+    code = "board:disk-full" if getattr(error, "errno", 0) in FULL else "board:agent-died"
+    return RunFailed(code, "{}: {}".format(type(error).__name__, error)).error
 
 
 def _check_disk(job, folder):
@@ -86,73 +100,145 @@ def _check_disk(job, folder):
         raise RunFailed("board:disk-full", "{} bytes free, {} needed".format(free, needed))
 
 
-def _run_mode(kind, mode, folder, *, until, channel, stage):
-    out = os.path.join(folder, mode)
-    os.mkdir(out)
-    try:
-        ended = children.run_child(
-            kind.command(mode, folder, out),
-            out,
-            until=until,
-            started=lambda pid: fences.record(folder, pid),
-            is_unheard=lambda: channel.is_broken,
-            beat=lambda: channel.send("stage", **stage),
-        )
-    except OSError as error:
-        raise RunFailed("board:npu-failed", "the NPU program does not start: {}".format(error)) from error
-    channel.log(ended.tail)
-    return _move_up(_report_of(mode, out, ended), mode, folder, out)
+class Run:
+    """The modes of a job, one after the other."""
+
+    def __init__(self, job, folder, journal):
+        self._job, self._folder, self._journal = job, folder, journal
+        self._until = time.monotonic() + float(job.get("deadline_s") or 300)
+        self._attendance = attendance.Attendance(folder, jobfile.orphan_s(job))
+        self._kind = npu.KINDS.get(job.get("npu"))
+        self._gathered = 0.0
+
+    def result(self):
+        """The parts of every mode and the board's state before and after. Raises RunFailed, OSError, Forsaken."""
+        if self._kind is None or not self._kind.is_here():
+            message = "this board has no NPU of kind {}".format(self._job.get("npu"))
+            raise RunFailed("board:npu-unavailable", message)
+        before, result, about = sysinfo.fingerprint(self._folder), {}, {"simulated": False}
+        modes = self._job["modes"]
+        for done, mode in enumerate(modes):
+            self._journal.add("stage", name=mode, done=done, total=len(modes))
+            report = self._mode(mode)
+            about.update(report.pop("npu", {}))
+            result[mode] = report
+        after = sysinfo.fingerprint(self._folder)
+        before.update(about)
+        after.update(about)
+        result["fingerprint"] = {"before": before, "after": after}
+        return result
+
+    def _mode(self, mode):
+        out = os.path.join(self._folder, mode)
+        os.mkdir(out)
+        crop = harvest.Harvest(self._kind, mode, self._folder, self._journal, self._check)
+        try:
+            ended = children.run_child(
+                self._kind.command(mode, self._folder, out),
+                out,
+                environment=self._kind.environment(mode, self._job),
+                started=lambda pid: fences.record(self._folder, pid),
+                watch=lambda: self._watch(mode, crop),
+                listener=signs.Listener() if self._kind.GIVES_SIGNS else None,
+            )
+        except children.CannotStart as error:
+            raise RunFailed("board:npu-failed", str(error)) from error
+        except signs.Silent as silence:
+            raise _of_silence(silence, mode, out) from silence
+        self._check_room(mode)
+        self._journal.log(ended.tail)
+        report = _report_of(self._kind, mode, out, ended)
+        crop.gather(True)
+        shutil.rmtree(out, ignore_errors=True)
+        return _with_files(report, mode, crop)
+
+    def _watch(self, mode, crop):
+        self._check(mode)
+        now = time.monotonic()
+        if now >= self._gathered + HARVEST_S:  # not each time: looking takes time from what is measured
+            self._check_room(mode)
+            crop.gather(False)
+            self._gathered = now
+
+    def _check_room(self, mode):
+        if sysinfo.free_bytes(self._folder) < FULL_BYTES:
+            raise RunFailed("board:disk-full", "{} filled the disk".format(mode))
+
+    def _check(self, mode=""):
+        """Raises RunFailed at the deadline, Forsaken when nobody wants the result any more."""
+        if time.monotonic() >= self._until:
+            tail = children.tail(os.path.join(self._folder, mode, "log"))
+            raise RunFailed("board:timed-out", "{} did not end in time".format(mode or "the run"), tail)
+        if self._attendance.is_orphan():
+            raise Forsaken("nobody was attached for {:g} s".format(jobfile.orphan_s(self._job)))
 
 
-def _report_of(mode, out, ended):
-    if ended.reason == "timed-out":
-        raise RunFailed("board:timed-out", "{} did not end in time".format(mode), ended.tail)
-    if ended.reason == "unheard":
-        raise RunFailed("board:link-lost", "the worker went away during {}".format(mode))
+def _report_of(kind, mode, out, ended):
+    """What the child says of its mode. RunFailed when it says nothing, or names an error."""
     try:
-        with open(os.path.join(out, "report.json"), "rb") as file:
-            report = protocol.decode(file.read(protocol.MAX_RESULT + 1), protocol.MAX_RESULT)
+        report = _read_report(out)
     except (OSError, protocol.BadMessage) as error:
         how = "signal {}".format(-ended.status) if ended.status < 0 else "status {}".format(ended.status)
-        message = "{} ended with {}: {}".format(mode, how, error)
-        raise RunFailed("board:npu-failed", message, ended.tail) from error
+        code = kind.failure_of(ended.status, ended.tail)
+        raise RunFailed(code, "{} ended with {}: {}".format(mode, how, error), ended.tail) from error
     if "error" in report:
-        found = report["error"]
-        code, message = str(found.get("code")), str(found.get("message"))
-        raise RunFailed(code, "{}: {}".format(mode, message), str(found.get("detail", "")) or ended.tail)
+        raise _of_report(report, mode, ended.tail)
     return report
 
 
-def _move_up(report, mode, folder, out):
-    """Move the files a mode left to the run's folder and name them after the mode."""
-    for field in ("outputs", "dump"):
-        if field in report:
-            if not PLAIN_NAME.match(str(report[field])):
-                raise RunFailed("board:npu-failed", "{} names a file outside its folder".format(mode))
-            name = "{}-{}".format(mode, report[field])
-            os.replace(os.path.join(out, report[field]), os.path.join(folder, name))
-            report[field] = name
+def _read_report(out):
+    with open(os.path.join(out, "report.json"), "rb") as file:
+        return protocol.decode(file.read(protocol.MAX_RESULT + 1), protocol.MAX_RESULT)
+
+
+def _of_report(report, mode, tail):
+    found = report["error"] if isinstance(report["error"], dict) else {}
+    detail = str(found.get("detail", "")) or tail
+    return RunFailed(str(found.get("code")), "{}: {}".format(mode, found.get("message")), detail)
+
+
+def _of_silence(silence, mode, out):
+    """The failure of a silent child; what it reported itself before it fell silent says more: it names the call."""
+    tail = children.tail(os.path.join(out, "log"))
+    try:
+        report = _read_report(out)
+    except (OSError, protocol.BadMessage):
+        report = {}
+    if "error" in report:
+        return _of_report(report, mode, tail)
+    return RunFailed("board:npu-hung", "{}: {}".format(mode, silence), tail)
+
+
+def _with_files(report, mode, crop):
+    """The report with the names that the mode's files have by now; names it gave itself mean nothing any more."""
+    report.pop("outputs", None)
+    if crop.named("outputs"):
+        report["outputs"] = crop.named("outputs")
+    if mode == "dump":
+        report.setdefault("format", "dump/1")
+        if report["format"] == "dump/1":
+            report["file"] = crop.named("dump")
+        else:
+            files = [(name, label) for name, role, label in crop.files if role == "layer"]
+            report["files"] = [{"name": name, "label": label} for name, label in files]
+            report["names"] = crop.named("names")
+            report["dumped"] = bool(files)
     return report
 
 
-def _files_of(result):
-    return [result[mode][field] for mode in protocol.MODES for field in ("outputs", "dump")
-            if field in result.get(mode, {})]  # fmt: skip
-
-
-def _measure(path):
-    digest, size = hashlib.sha256(), 0
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-            size += len(block)
-    return {"bytes": size, "sha256": digest.hexdigest()}
-
-
-def _write_result(folder, result):
-    part = os.path.join(folder, "result.json.part")
-    with open(part, "w") as file:
+def _write(path, result):
+    with open(path + ".part", "w") as file:
         json.dump(result, file, allow_nan=False)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(part, os.path.join(folder, "result.json"))
+    os.replace(path + ".part", path)
+
+
+def _remove_files(folder, but_used=False):
+    """Leave nothing but the few lines that say why, and what is still in use if that is wanted."""
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if os.path.isdir(path):
+            shutil.rmtree(path, ignore_errors=True)
+        elif name not in KEPT and not (but_used and IN_USE.match(name)):
+            os.unlink(path)

@@ -1,8 +1,8 @@
 """What the agent and the worker say to each other: JSON lines with limits, shared by both sides.
 
-The agent's standard output carries one JSON object a line, each with an "event". A board is not trusted:
-every line and every result file has a largest length, a largest depth, finite numbers, and text that can be
-stored (no NUL, no half of a surrogate pair).
+The agent's standard output carries one JSON object a line, each with an "event"; behind a `block` come its bytes.
+A board is not trusted: every line, block and result file has a largest length, every message a largest depth,
+finite numbers, and text that can be stored (no NUL, no half of a surrogate pair).
 """
 
 import json
@@ -10,19 +10,23 @@ import math
 import re
 from typing import Any, Dict, List, Tuple
 
-VERSION = 1
+VERSION = 2
 MAX_LINE = 64 * 1024
 MAX_RESULT = 32 * 1024 * 1024
 MAX_DEPTH = 16
+MAX_BLOCK = 256 * 1024  # bytes of a file in one block, unpacked
+BEAT_S = 2.0
 NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 # Exit statuses of the agent, besides 0. A result that holds an "error" is still exit status 0.
+EXIT_USAGE = 2
 EXIT_UNUSABLE_PYTHON = 69
 EXIT_STALE_FENCE = 75
 EXIT_FAILED = 70
 
-MODES = ("plain", "timed", "dump")
-NEEDED_MODULES = ("fcntl", "hashlib", "json", "select", "signal", "struct", "subprocess")
+MODES = ("plain", "timed", "dump")  # what a run does unless its job says otherwise
+KNOWN_MODES = (*MODES, "sequence")
+NEEDED_MODULES = ("ctypes", "fcntl", "hashlib", "json", "select", "signal", "struct", "subprocess")
 
 
 class BadMessage(ValueError):

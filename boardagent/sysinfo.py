@@ -1,6 +1,9 @@
-"""What kind of machine this is and in which state: the fingerprint of a run. What a board lacks is None."""
+"""What kind of machine this is and in which state: the fingerprint of a run. What a board lacks is None.
 
-import hashlib
+Every path lies below the root that LAYERWISE_SYSROOT names; usually that is /.
+"""
+
+import glob
 import os
 import platform
 import shutil
@@ -9,18 +12,13 @@ import time
 
 from boardagent import protocol
 
-NPU_DEVFREQ = "/sys/class/devfreq/ffbc0000.npu"
-CPU_FREQ = "/sys/devices/system/cpu/cpu0/cpufreq"
-LIBRARIES = (
-    "/usr/lib/librknn_runtime.so",
-    "/usr/lib/librknn_api.so",
-    "/usr/lib/librknnrt.so",
-    "/usr/lib/libOpenVX.so.1.2",
-    "/usr/lib/libGAL.so",
-    "/usr/lib/libVSC.so",
-    "/usr/lib/libneuralnetworks.so",
-    "/usr/bin/rknn_server",
-)
+MOST_ZONES = 32
+
+
+def at(path):
+    """`path` below the root of this machine's files."""
+    root = os.environ.get("LAYERWISE_SYSROOT", "").rstrip("/")
+    return root + path if root else path
 
 
 def text_of(path):
@@ -43,9 +41,9 @@ def number_of(path, scale=1):
 
 def memory_kb(field):
     """A field of /proc/meminfo in KB, or None."""
-    for line in (text_of("/proc/meminfo") or "").splitlines():
+    for line in (text_of(at("/proc/meminfo")) or "").splitlines():
         name, _, rest = line.partition(":")
-        if name == field:
+        if name == field and rest.split() and rest.split()[0].isdigit():
             return int(rest.split()[0])
     return None
 
@@ -55,54 +53,51 @@ def free_bytes(folder):
     return shutil.disk_usage(folder).free
 
 
-def library_md5s():
-    """The md5 of each vendor library that exists: together they name the stack, a version number does not."""
-    return {path: _md5(path) for path in LIBRARIES if os.path.isfile(path)}
+def temperatures_mc():
+    """Each thermal zone's name and thousandths of a degree Celsius; what cannot be read is None."""
+    zones = sorted(glob.glob(at("/sys/class/thermal/thermal_zone*")), key=lambda path: (len(path), path))
+    return [
+        {
+            "zone": text_of(zone + "/type") or os.path.basename(zone),
+            "temperature_mc": number_of(zone + "/temp"),
+        }
+        for zone in zones[:MOST_ZONES]
+    ]
 
 
-def _md5(path):
-    # names a build, protects nothing; the vendor publishes md5s
-    digest = hashlib.md5()  # noqa: S324  # nosec B324
+def _first_number(text):
     try:
-        with open(path, "rb") as file:
-            for block in iter(lambda: file.read(1 << 20), b""):
-                digest.update(block)
-    except OSError:
+        return float(text.split()[0])
+    except (AttributeError, IndexError, ValueError):
         return None
-    return digest.hexdigest()
-
-
-def clocks():
-    """Frequencies in Hz and governors, by the paths that the vendor documents for RV1126."""
-    return {
-        "npu_hz": number_of(NPU_DEVFREQ + "/cur_freq"),
-        "npu_max_hz": number_of(NPU_DEVFREQ + "/max_freq"),
-        "npu_governor": text_of(NPU_DEVFREQ + "/governor"),
-        "cpu_hz": number_of(CPU_FREQ + "/scaling_cur_freq", 1000),
-        "cpu_governor": text_of(CPU_FREQ + "/scaling_governor"),
-    }
 
 
 def fingerprint(folder):
     """The state of this machine now, as JSON; two runs are comparable when what matters of it agrees."""
-    load = text_of("/proc/loadavg")
-    uptime = text_of("/proc/uptime")
-    return {
+    from boardagent import clocks, kernellog, libraryinfo  # they read through this module
+
+    zones = temperatures_mc()
+    found = {
         "kernel": platform.release(),
         "machine": platform.machine(),
         "python": platform.python_version(),
-        "board": text_of("/proc/device-tree/model"),
-        "compatible": text_of("/proc/device-tree/compatible"),
-        "driver": text_of("/sys/module/galcore/version"),
-        "libraries": library_md5s(),
-        "clocks": clocks(),
-        "temperature_mc": number_of("/sys/class/thermal/thermal_zone0/temp"),
-        "load": float(load.split()[0]) if load else None,
+        "board": text_of(at("/proc/device-tree/model")),
+        "compatible": text_of(at("/proc/device-tree/compatible")),
+        "driver": text_of(at("/sys/module/galcore/version")) or text_of(at("/sys/module/rknpu/version")),
+        "driver_line": kernellog.last_line("galcore version", "rknpu version", "initialized rknpu"),
+        "libraries": libraryinfo.md5s(),
+        "builds": libraryinfo.builds(),
+        "clocks": clocks.readings(),
+        "temperature_mc": zones[0]["temperature_mc"] if zones else None,
+        "temperatures_mc": zones,
+        "load": _first_number(text_of(at("/proc/loadavg"))),
         "mem_total_kb": memory_kb("MemTotal"),
         "mem_available_kb": memory_kb("MemAvailable"),
         "disk_free_bytes": free_bytes(folder),
-        "uptime_s": float(uptime.split()[0]) if uptime else None,
+        "uptime_s": _first_number(text_of(at("/proc/uptime"))),
         "boot_id": text_of("/proc/sys/kernel/random/boot_id"),
         "unix_time": int(time.time()),
         "byteorder": sys.byteorder,
     }
+    found.update(clocks.held())
+    return found

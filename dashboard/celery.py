@@ -6,6 +6,7 @@ would be code.
 """
 
 import os
+import ssl
 
 from celery import Celery
 from celery.signals import setup_logging
@@ -50,6 +51,8 @@ app.conf.update(
     },
     visibility_timeout=12 * 3600,
     imports=["workers.tasks"],
+    # without this, kombu would believe any certificate; what the address says (ssl_ca_certs) comes on top
+    broker_use_ssl={"ssl_cert_reqs": ssl.CERT_REQUIRED} if settings.REDIS_URL.startswith("rediss:") else None,
 )
 
 

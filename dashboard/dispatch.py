@@ -18,11 +18,14 @@ from django.db import DatabaseError, close_old_connections, transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from dashboard.boards.recovery import Recovery
 from dashboard.celery import app
+from dashboard.health import services as health
 from dashboard.jobs.models import Job, kinds
 from dashboard.jobs.services import beat, gone, jobs_in_vain, note_published, overdue, take_back
 from dashboard.pipeline import advance
+from dashboard.registration.services import tidy
+from dashboard.telemetry.services import thin
+from dashboard.telemetry.sites import note_sites
 
 logger = logging.getLogger(__name__)
 BATCH = 200
@@ -37,7 +40,6 @@ class Dispatcher:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.stopping = threading.Event()
         self._swept_at = float("-inf")
-        self._recovery = Recovery()
         self._held_since: float | None = None
 
     def run(self) -> None:
@@ -54,8 +56,11 @@ class Dispatcher:
             if time.monotonic() - self._swept_at >= settings.SWEEP_SECONDS:
                 self._swept_at = time.monotonic()
                 beat(self.name, "dispatcher")
-                self._recovery.turn()
+                health.turn()
+                tidy()
                 self.sweep()
+                note_sites()
+                thin()
             self.ring()  # last: without Redis the rest must still be done
         except (OperationalError, RedisError, OSError) as error:
             logger.warning("redis is away: %s", error)
@@ -72,7 +77,7 @@ class Dispatcher:
         rung = 0
         is_full = functools.cache(has_enough_messages)
         for kind in kinds():
-            for job in kind.objects.to_ring().defer("log")[: kind.most_at_once()]:
+            for job in kind.to_tell().defer("log")[: kind.most_at_once()]:
                 if job.published_at and is_full(job.queue):
                     continue  # nobody lost its message, the workers are behind
                 if tell(job):

@@ -3,14 +3,16 @@
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 T = TypeVar("T")
+TLS_OPTIONS = ("sslmode", "sslrootcert", "sslcert", "sslkey")  # of libpq
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -84,8 +86,62 @@ def path(name: str, default: Path) -> Path:
     return convert(name, default, lambda text: Path(text).expanduser().resolve(), "a path")
 
 
+def paths(name: str, default: list[Path]) -> list[Path]:
+    """Paths separated as in PATH, without empty entries. Links stay: the interpreter of an environment is one."""
+
+    def parse(text: str) -> list[Path]:
+        found = [Path(word).expanduser().absolute() for word in text.split(os.pathsep) if word.strip()]
+        if not found:
+            raise ValueError("it names none")
+        return found
+
+    return convert(name, default, parse, f"paths separated by {os.pathsep}")
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A place in object storage: a bucket, what every key in it begins with, and the server that has it."""
+
+    name: str
+    prefix: str
+    endpoint: str  # empty: Amazon's own
+    region: str
+
+
+def bucket(name: str) -> Bucket | None:
+    """The place that `s3://bucket/prefix?endpoint=https://host:port&region=name` names; None for another address."""
+
+    def parse(text: str) -> Bucket | None:
+        if "://" not in text:
+            return None
+        parts, options = urlsplit(text), dict(parse_qsl(urlsplit(text).query, strict_parsing=False))
+        if parts.scheme != "s3" or parts.username or parts.password:
+            raise ValueError(
+                "it must be a folder or s3://bucket/prefix?endpoint=..., without a password in it"
+            )
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", parts.netloc):
+            raise ValueError("the bucket's name has 3 to 63 small letters, digits, dots and hyphens")
+        if strange := set(options) - {"endpoint", "region"}:
+            raise ValueError(f"unknown: {', '.join(sorted(strange))}")
+        endpoint = options.get("endpoint", "")
+        if endpoint and not re.fullmatch(r"https?://[^/?#@]+/?", endpoint):
+            raise ValueError("endpoint must be an address like https://host:9000")
+        prefix = parts.path.strip("/")
+        return Bucket(
+            parts.netloc, f"{prefix}/" if prefix else "", endpoint, options.get("region", "us-east-1")
+        )
+
+    try:
+        return parse(os.environ.get(name, ""))
+    except ValueError as error:  # the address may hold a password, where none belongs: it is not repeated
+        raise ImproperlyConfigured(f"{name} is not an address of a store: {error}") from error
+
+
 def database(name: str, default: Path) -> dict[str, object]:
-    """Django's database settings from `sqlite:///file` or `postgres://user:password@host:port/name`."""
+    """Django's database settings from `sqlite:///file` or `postgres://user:password@host:port/name`.
+
+    Behind a `?` PostgreSQL's sslmode, sslrootcert, sslcert and sslkey may follow.
+    """
     url = os.environ.get(name) or f"sqlite:///{default}"
     try:
         parts, port = urlsplit(url), urlsplit(url).port
@@ -103,9 +159,16 @@ def database(name: str, default: Path) -> dict[str, object]:
             "PORT": str(port or ""),
             "CONN_MAX_AGE": 60,
             "CONN_HEALTH_CHECKS": True,
-            "OPTIONS": {"connect_timeout": 5},
+            "OPTIONS": {"connect_timeout": 5, **_tls(name, parts.query)},
         }
     raise ImproperlyConfigured(f"{name} must start with sqlite:/// or postgres://, not {parts.scheme!r}.")
+
+
+def _tls(name: str, query: str) -> dict[str, str]:
+    options = dict(parse_qsl(query))
+    if strange := sorted(set(options) - set(TLS_OPTIONS)):
+        raise ImproperlyConfigured(f"{name} knows {', '.join(TLS_OPTIONS)}, not {', '.join(strange)}.")
+    return options
 
 
 def _sqlite(file: str) -> dict[str, object]:

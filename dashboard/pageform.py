@@ -35,4 +35,10 @@ class PageForm(forms.Form):
 
 def status_of(refused: Refused) -> int:
     """The HTTP status of a page that shows this refusal."""
-    return {"model:too-large": 413, "system:store-full": 507}.get(refused.code, 422)
+    known = {
+        "model:too-large": 413,
+        "import:too-large": 413,
+        "system:store-full": 507,
+        "system:store-away": 503,
+    }
+    return known.get(refused.code, 422)

@@ -48,9 +48,14 @@ INSTALLED_APPS = [
     "dashboard.projects",
     "dashboard.registry",
     "dashboard.layers",
+    "dashboard.imports",
     "dashboard.conversions",
     "dashboard.boards",
+    "dashboard.telemetry",
+    "dashboard.health",
+    "dashboard.registration",
     "dashboard.evaluations",
+    "dashboard.lint",
     "dashboard.history",
     "dashboard.api",
     "dashboard.operations",
@@ -71,6 +76,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "dashboard.operations.middleware.FileStore",
 ]
 
 TEMPLATES = [
@@ -118,10 +124,16 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # Files and uploads
-STORE_DIR = env.path("LAYERWISE_STORE", DATA_DIR / "store")
+STORE_BUCKET = env.bucket("LAYERWISE_STORE")
+STORE_DIR = DATA_DIR / "store" if STORE_BUCKET else env.path("LAYERWISE_STORE", DATA_DIR / "store")
+STORE_KEY_ID = env.read("LAYERWISE_STORE_KEY_ID", "")
+STORE_SECRET = env.read("LAYERWISE_STORE_SECRET", "")
+STORE_CACHE_DIR = env.path("LAYERWISE_STORE_CACHE", DATA_DIR / "store-cache")
+STORE_CACHE_BYTES = env.integer("LAYERWISE_STORE_CACHE_MB", 20_000, minimum=1) * 1_000_000
 WORK_DIR = env.path("LAYERWISE_WORK", DATA_DIR / "work")
 MAX_UPLOAD_BYTES = env.integer("LAYERWISE_MAX_UPLOAD_MB", 2048, minimum=1) * 1_000_000
 MAX_SAMPLES_BYTES = env.integer("LAYERWISE_MAX_SAMPLES_MB", 4096, minimum=1) * 1_000_000
+MAX_IMPORT_BYTES = env.integer("LAYERWISE_MAX_IMPORT_MB", 8192, minimum=1) * 1_000_000
 MIN_FREE_BYTES = env.integer("LAYERWISE_MIN_FREE_MB", 500) * 1_000_000
 FILE_UPLOAD_TEMP_DIR = None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000
@@ -129,15 +141,26 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 
 # Jobs: the database is the truth; see ARCHITECTURE.md
 REDIS_URL = env.read("REDIS_URL", "redis://127.0.0.1:6379/0")
-LEASE_SECONDS = env.integer("LAYERWISE_LEASE_SECONDS", 60, minimum=2)
-SWEEP_SECONDS = env.integer("LAYERWISE_SWEEP_SECONDS", 10, minimum=1)
+LEASE_SECONDS = env.integer("LAYERWISE_LEASE_SECONDS", 20, minimum=2)
+SWEEP_SECONDS = env.integer("LAYERWISE_SWEEP_SECONDS", 5, minimum=1)
 RING_AGAIN_SECONDS = env.integer("LAYERWISE_RING_AGAIN_SECONDS", 60, minimum=1)
 QUEUE_SECONDS = env.integer("LAYERWISE_QUEUE_SECONDS", 86_400, minimum=1)
+RESERVATION_HOURS = env.integer("LAYERWISE_RESERVATION_HOURS", 24, minimum=1)
+BOARD_THREADS = env.integer("LAYERWISE_BOARD_THREADS", 0)
 MAX_ATTEMPTS = env.integer("LAYERWISE_MAX_ATTEMPTS", 3, minimum=1)
 SITES = env.words("LAYERWISE_SITES", "local")
 BOARD_NETWORKS = env.networks(
     "LAYERWISE_BOARD_NETWORKS", "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 )
+TELEMETRY_DAYS = env.integer("LAYERWISE_TELEMETRY_DAYS", 90, minimum=1)
+
+# Boards' health and power
+HEALTH_HOURS = env.integer("LAYERWISE_HEALTH_HOURS", 24, minimum=1)
+POWER_CYCLES_PER_HOUR = env.integer("LAYERWISE_POWER_CYCLES_PER_HOUR", 3)
+POWER_SECONDS = env.integer("LAYERWISE_POWER_SECONDS", 300, minimum=1)
+POWER_CALL_SECONDS = env.integer("LAYERWISE_POWER_CALL_SECONDS", 30, minimum=1)
+POWER_COMMANDS = env.path("LAYERWISE_POWER_COMMANDS", DATA_DIR / "power-commands")
+POWER_NETWORKS = env.networks("LAYERWISE_POWER_NETWORKS", "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16")
 
 # Toolkits
 TOOLKIT_SECONDS = env.integer("LAYERWISE_TOOLKIT_SECONDS", 3600, minimum=1)
@@ -145,8 +168,14 @@ TOOLKIT_SILENCE_SECONDS = env.integer("LAYERWISE_TOOLKIT_SILENCE_SECONDS", 600, 
 TOOLKIT_MEMORY_MB = env.integer("LAYERWISE_TOOLKIT_MEMORY_MB", 8192, minimum=128)
 TOOLKIT_FILE_MB = env.integer("LAYERWISE_TOOLKIT_FILE_MB", 8192, minimum=1)
 INSPECT_SECONDS = env.integer("LAYERWISE_INSPECT_SECONDS", 60, minimum=1)
+IMPORT_SECONDS = env.integer("LAYERWISE_IMPORT_SECONDS", 900, minimum=1)
 INSPECT_MEMORY_MB = env.integer("LAYERWISE_INSPECT_MEMORY_MB", 4096, minimum=128)
+TOOLKITS_DIR = BASE_DIR / ".toolkits"
+RKNN1_PLACES = env.paths("LAYERWISE_RKNN1", [TOOLKITS_DIR / "rknn1", *sorted(TOOLKITS_DIR.glob("rknn1-*"))])
+RKNN2_DIRS = env.paths("LAYERWISE_RKNN2", [TOOLKITS_DIR / "rknn2", *sorted(TOOLKITS_DIR.glob("rknn2-*"))])
+TORCH_DIR = env.path("LAYERWISE_TORCH", TOOLKITS_DIR / "torch")
 RUN_SECONDS = env.integer("LAYERWISE_RUN_SECONDS", 600, minimum=1)
+C_AGENTS = env.path("LAYERWISE_C_AGENTS", DATA_DIR / "c-agents")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -180,6 +209,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "JobState": "dashboard.jobs.models.State",
         "BoardState": "dashboard.boards.models.BoardState",
+        "RunPurpose": "dashboard.boards.models.Purpose",
+        "InputSetPurpose": "dashboard.registry.models.Purpose",
+        "StepState": "dashboard.registration.steps.StepState",
         "Outcome": "dashboard.evaluations.models.Outcome",
     },
 }

@@ -1,7 +1,7 @@
 """The health check of our images: `healthy.py site PORT`, `healthy.py ssh PORT` or `healthy.py process NAME`.
 
 Ends with 0 when the site answers /healthz, when the SSH server greets, or when the container's first process
-is NAME and has children.
+is NAME and has children or threads.
 """
 
 import http.client
@@ -24,10 +24,11 @@ def ssh(port: str) -> bool:
 
 
 def process(name: str) -> bool:
-    """Whether the first process runs NAME and keeps worker processes."""
+    """Whether the first process runs NAME and keeps worker processes, or threads besides its own."""
     first = Path("/proc/1")
     children = (first / "task" / "1" / "children").read_text().split()
-    return name in (first / "cmdline").read_text() and bool(children)
+    threads = list((first / "task").iterdir())
+    return name in (first / "cmdline").read_text() and bool(children or len(threads) > 1)
 
 
 CHECKS = {"site": site, "ssh": ssh, "process": process}

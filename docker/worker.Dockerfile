@@ -19,4 +19,4 @@ COPY docker/healthy.py ./healthy.py
 USER layerwise
 HEALTHCHECK --start-period=30s CMD ["python", "healthy.py", "process", "celery"]
 CMD ["celery", "-A", "dashboard.celery", "worker", "--without-gossip", "--without-mingle", "--concurrency", "2", \
-     "-Q", "inspect,convert.reference,compare,boards.local"]
+     "-Q", "inspect,convert.reference,convert.ready,compare,boards.local"]

@@ -15,9 +15,8 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-from simboard import folder, quirks
+from simboard import folder
 from simboard.openssh import OpenSsh, Unusable
-from simboard.pythonssh import PythonSsh
 
 PR_SET_PDEATHSIG = 1
 
@@ -39,7 +38,14 @@ def options(arguments: list[str]) -> argparse.Namespace:
         "--dir", type=Path, required=True, help="the board's folder; it keeps its host key there"
     )
     parser.add_argument("--port", type=int, default=0, help="0 lets the system choose")
-    parser.add_argument("--quirk", action="append", default=[], choices=sorted(quirks.QUIRKS))
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="where it listens: nobody needs it elsewhere but tests"
+    )
+    parser.add_argument("--quirk", action="append", default=[], choices=folder.QUIRKS)
+    parser.add_argument("--npu", choices=sorted(folder.PROGRAMS), default="onnx", help="null answers at once")
+    parser.add_argument(
+        "--board-seconds", type=float, default=0.0, metavar="S", help="how much longer a normal run takes"
+    )
     parser.add_argument("--sshd", choices=["auto", "openssh", "paramiko"], default="auto")
     parser.add_argument("--exec-delay", type=float, default=0.0, metavar="S", help="wait before each command")
     parser.add_argument("--die-with-parent", action="store_true")
@@ -48,14 +54,17 @@ def options(arguments: list[str]) -> argparse.Namespace:
 
 def choose_server(kind: str, board: folder.BoardFolder, exec_delay: float) -> tuple[SshServer, str]:
     """The SSH server, and a note why it is not the real sshd. Unusable when that was demanded."""
-    if kind == "paramiko":
-        return PythonSsh(board, exec_delay), "paramiko's server, as asked for"
-    try:
-        return OpenSsh(board, exec_delay), ""
-    except (Unusable, OSError) as error:
-        if kind == "openssh":
-            raise Unusable(str(error)) from error
-        return PythonSsh(board, exec_delay), f"paramiko's server instead of sshd: {error}"
+    note = "paramiko's server, as asked for"
+    if kind != "paramiko":
+        try:
+            return OpenSsh(board, exec_delay), ""
+        except (Unusable, OSError) as error:
+            if kind == "openssh":
+                raise Unusable(str(error)) from error
+            note = f"paramiko's server instead of sshd: {error}"
+    from simboard.pythonssh import PythonSsh  # late: many boards with a real sshd need less memory
+
+    return PythonSsh(board, exec_delay), note
 
 
 def serve(listener: socket.socket, server: SshServer, stop: int) -> None:
@@ -95,7 +104,7 @@ def main(arguments: list[str]) -> int:
     if given.die_with_parent:
         die_with_parent()
     stop = stop_descriptor()
-    board = folder.prepare(given.dir, given.quirk)
+    board = folder.prepare(given.dir, given.quirk, given.npu, given.board_seconds)
     warden = subprocess.Popen(
         [sys.executable, "-m", "simboard.warden", board.mark],
         stdin=subprocess.PIPE,
@@ -104,7 +113,7 @@ def main(arguments: list[str]) -> int:
     )
     try:
         server, note = choose_server(given.sshd, board, given.exec_delay)
-        with socket.create_server(("127.0.0.1", given.port), backlog=64) as listener:
+        with socket.create_server((given.host, given.port), backlog=64) as listener:
             port = listener.getsockname()[1]
             sys.stdout.write(json.dumps(board.ready_line(port, server.name, note)) + "\n")
             sys.stdout.flush()

@@ -23,6 +23,11 @@ class Artifact:
 
 def load(path: Path) -> Artifact:
     """Read an artifact. Raises Rejected when it is none; every node has a name of its own afterwards."""
+    with path.open("rb") as file:
+        if file.read(4) == b"RKNN":
+            raise Rejected(
+                "this is a .rknn file: a simulated board runs artifacts of the reference toolkit only"
+            )
     try:
         model = onnx.load(path, load_external_data=False)
         about = {entry.key: entry.value for entry in model.metadata_props}

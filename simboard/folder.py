@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 MARKER = "LAYERWISE_BOARD"
+QUIRKS = ("transpose-over-4d",)  # see quirks.py, which needs onnx
+PROGRAMS = {"onnx": "simboard.npu", "null": "simboard.null"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class BoardFolder:
         }  # fmt: skip
 
 
-def prepare(path: Path, quirks: list[str]) -> BoardFolder:
+def prepare(path: Path, quirks: list[str], npu: str = "onnx", board_seconds: float = 0.0) -> BoardFolder:
     """Make the folder, or complete the one that is there; the host key is written only once."""
     path = path.resolve()
     for name in ("", "bin", "home"):
@@ -64,7 +66,7 @@ def prepare(path: Path, quirks: list[str]) -> BoardFolder:
     key = _host_key(path / "host_key")
     (path / "authorized_keys").touch(mode=0o600)
     _link_python(path / "bin" / "python3")
-    _write_npu_program(path / "npu", quirks)
+    _write_npu_program(path / "npu", PROGRAMS[npu], quirks, board_seconds)
     return BoardFolder(path, tuple(quirks), secrets.token_hex(12), key)
 
 
@@ -107,9 +109,10 @@ def _link_python(link: Path) -> None:
         link.symlink_to(interpreter)
 
 
-def _write_npu_program(path: Path, quirks: list[str]) -> None:
-    faults = [part for quirk in quirks for part in ("--quirk", quirk)]
-    command = shlex.join([sys.executable, "-m", "simboard.npu", *faults])
+def _write_npu_program(path: Path, program: str, quirks: list[str], board_seconds: float) -> None:
+    options = [part for quirk in quirks for part in ("--quirk", quirk)]
+    options += ["--board-seconds", str(board_seconds)] if board_seconds else []
+    command = shlex.join([sys.executable, "-m", program, *options])
     root = shlex.quote(str(Path(__file__).resolve().parent.parent))
     path.write_text(f'#!/bin/sh\nPYTHONPATH={root} exec {command} "$@"\n')
     path.chmod(0o700)

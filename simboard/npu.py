@@ -1,4 +1,4 @@
-"""The virtual NPU: `python -m simboard.npu [--quirk NAME] MODE FOLDER OUT`, one throw-away process per mode.
+"""The virtual NPU: `python -m simboard.npu [options] MODE FOLDER OUT`, one throw-away process per mode.
 
 ONNX Runtime with its graph optimizations turns QuantizeLinear/DequantizeLinear pairs into integer kernels, so
 that it differs a little from the float simulation of the same file, as a real NPU does. Leaves report.json
@@ -28,7 +28,9 @@ NAMES = {np.dtype(number): name for name, number in NUMBERS.items()}
 STORABLE = {f"tensor({name})" for name in ("float", "float16", "double", "uint8", "int8", "uint16", "int16",
                                            "uint32", "int32", "uint64", "int64", "bool")}  # fmt: skip
 TIMED_RUNS = 5
+HANG = 10  # medians
 Tensors = dict[str, np.ndarray[Any, Any]]
+Execution = tuple[list[np.ndarray[Any, Any]], float]  # outputs, microseconds
 
 
 class Npu:
@@ -41,7 +43,6 @@ class Npu:
         quirks.apply(faults, self.artifact.model)
         self.inputs = read_tensors(folder / self.job["inputs"])
         self.faults = sorted(faults)
-        self.about = {"simulated": True, "quirks": self.faults, "npu": f"ONNX Runtime {ort.__version__}"}
 
     def plain(self) -> dict[str, Any]:
         """Warm up, then time every iteration (microseconds); the outputs of the last one, as far as they are
@@ -60,7 +61,7 @@ class Npu:
             results = session.run(names, self.inputs)
             times.append((time.perf_counter_ns() - start) / 1000)
         self._save("outputs.safetensors", dict(zip(names, results, strict=True)), {"layerwise": "outputs/1"})
-        return {"init_us": init_us, "iterations_us": times, "outputs": "outputs.safetensors"}
+        return {"init_us": init_us, "iterations_us": times, "wall_us": times}
 
     def timed(self) -> dict[str, Any]:
         """Microseconds of each layer and of the whole instrumented execution (medians)."""
@@ -92,7 +93,32 @@ class Npu:
             "quirks": ",".join(self.faults), "layers": json.dumps(layers),
         }  # fmt: skip
         self._save("layers.safetensors", tensors, about)
-        return {"dump": "layers.safetensors"}
+        return {"format": "dump/1"}
+
+    def sequence(self) -> dict[str, Any]:
+        """Whether executions give the same bits: one input again and again, another one between, a new session."""
+        wanted = self.job.get("sequence") or {}
+        repeats = max(2, int(wanted.get("repeats", 10)))
+        other = {name: np.flip(array) for name, array in self.inputs.items()}
+        session = self._session(self.artifact.model, ort.SessionOptions())
+        same = [self._executed(session, self.inputs) for _ in range(repeats)]
+        between = []
+        for _ in range(repeats):
+            self._executed(session, other)
+            between.append(self._executed(session, self.inputs))
+        anew = [
+            self._executed(self._session(self.artifact.model, ort.SessionOptions()), self.inputs)
+            for _ in range(max(1, int(wanted.get("reloads", 3))))
+        ]
+        first = same[0][0]
+        checks = {"same-input": same, "alternating": between, "reload": anew}
+        return {"checks": [check(name, runs, first) for name, runs in checks.items()]}
+
+    def _executed(self, session: ort.InferenceSession, inputs: Tensors) -> Execution:
+        names = [value.name for value in session.get_outputs() if value.type in STORABLE]
+        start = time.perf_counter_ns()
+        results = session.run(names, inputs)
+        return [np.asarray(result) for result in results], (time.perf_counter_ns() - start) / 1000
 
     def _with_outputs(self, wanted: list[str]) -> onnx.ModelProto:
         model = onnx.ModelProto()
@@ -120,6 +146,25 @@ class Npu:
         tensorfile.write(str(self.out / name), entries, metadata)
 
 
+def check(name: str, runs: list[Execution], first: list[np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """What one check of the sequence found: executions whose outputs are not bit for bit those of `first`."""
+    differing = [
+        number
+        for number, (outputs, _) in enumerate(runs)
+        if any(a.tobytes() != b.tobytes() for a, b in zip(outputs, first, strict=True))
+    ]
+    apart = [
+        float(np.max(np.abs(a.astype(np.float64) - b.astype(np.float64)), initial=0))
+        for outputs, _ in runs
+        for a, b in zip(outputs, first, strict=True)
+    ]
+    middle = float(np.median([time_us for _, time_us in runs]))
+    return {
+        "name": name, "runs": len(runs), "differing": differing, "max_difference": max(apart, default=0.0),
+        "hangs": sum(time_us > HANG * middle for _, time_us in runs), "median_us": middle,
+    }  # fmt: skip
+
+
 def dumped(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """`array` in a type that a dump may hold: float64 becomes float32."""
     return array.astype(np.float32) if array.dtype == np.float64 else array
@@ -136,14 +181,22 @@ def read_tensors(path: Path) -> Tensors:
 
 def report(mode: str, folder: Path, out: Path, faults: list[str]) -> dict[str, Any]:
     """Execute one mode; what it found, or the error in the form of the contract."""
+    if mode == "probe":
+        return {"npu": about(faults)}
     try:
         npu = Npu(folder, out, faults)
-        found = {"plain": npu.plain, "timed": npu.timed, "dump": npu.dump}[mode]()
+        modes = {"plain": npu.plain, "timed": npu.timed, "dump": npu.dump, "sequence": npu.sequence}
+        found = modes[mode]()
     except artifacts.Rejected as error:
         return _error("board:rejected-artifact", str(error))
     except Exception as error:  # a library that fails must leave a reason, not only a trace
         return _error("board:npu-failed", f"{type(error).__name__}: {error}")
-    return {**found, "npu": npu.about}
+    return {**found, "npu": about(faults)}
+
+
+def about(faults: list[str]) -> dict[str, Any]:
+    """What it says of itself: that it is simulated, first of all."""
+    return {"simulated": True, "quirks": sorted(faults), "npu": f"ONNX Runtime {ort.__version__}"}
 
 
 def _error(code: str, message: str) -> dict[str, Any]:
@@ -154,11 +207,14 @@ def main(arguments: list[str]) -> int:
     """The program's exit status: 0 with a report, errors included."""
     parser = argparse.ArgumentParser(prog="simboard.npu", description=__doc__)
     parser.add_argument("--quirk", action="append", default=[], choices=sorted(quirks.QUIRKS))
-    parser.add_argument("mode", choices=["plain", "timed", "dump"])
+    parser.add_argument("--board-seconds", type=float, default=0.0)
+    parser.add_argument("mode", choices=["plain", "timed", "dump", "sequence", "probe"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     given = parser.parse_args(arguments)
     found = report(given.mode, given.folder, given.out, given.quirk)
+    if given.mode == "plain":
+        time.sleep(given.board_seconds)
     (given.out / "report.json").write_text(json.dumps(found, allow_nan=False))
     return 0
 

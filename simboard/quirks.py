@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from simboard import folder
+
 MOST_DIMENSIONS = 4
 
 
@@ -57,6 +59,7 @@ def _disturbed(model: onnx.ModelProto, node: onnx.NodeProto) -> Iterator[onnx.No
 
 
 QUIRKS: dict[str, Callable[[onnx.ModelProto], None]] = {"transpose-over-4d": transpose_over_4d}
+assert tuple(QUIRKS) == folder.QUIRKS
 
 
 def apply(names: list[str], model: onnx.ModelProto) -> None:

@@ -116,6 +116,8 @@ def compare_dumps(
     layers = []
     for position, pair in enumerate(found.pairs):
         layers.append(_compare_pair(reference, candidate, pair, position))
+        reference.forget()
+        candidate.forget()
         if on_progress is not None:
             on_progress(position + 1, len(found.pairs))
     return Comparison(

@@ -122,6 +122,10 @@ class DumpFile:
         """The tensor of layer `key` as float32: mapped without a copy for F32, else converted."""
         return self.tensor(key).floats()
 
+    def forget(self) -> None:
+        """Leave to the kernel what has been read so far."""
+        self._tensors.forget()
+
     def close(self) -> None:
         self._tensors.close()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Outcome = Literal["pass", "fail", "cannot tell"]
-StepName = Literal["preprocessing", "quantization", "board"]
+StepName = Literal["preprocessing", "conversion", "quantization", "board"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Limits:
                          and the sum at the end still be right, so only outputs are held to it
     output_steps         a layer with no element further off than this many of its own quantization steps is as
                          right as 8 bits can be, also where nothing of a faint output is left
+    conversion_introduced  relative_l2 that one layer of the toolkit's float graph may add: float32 summed in
+                         another order gives some 1e-6, weights folded into a layer some 1e-5
     board_introduced     relative_l2 that one layer may add on the board. Integer kernels and their float
                          simulation round the same value to neighbouring steps now and then: with some tens
                          of steps in use that is a percent or two. A tenth (a cosine of 0.995) is beyond
@@ -42,6 +44,7 @@ class Limits:
     output_cosine: float = 0.99
     output_relative_l2: float = 0.25
     output_steps: float = 1.0
+    conversion_introduced: float = 0.001
     board_introduced: float = 0.1
     board_excused: float = 0.5
     board_moved: float = 0.002

@@ -97,6 +97,10 @@ class TensorFile:
             flat = flat.copy()
         return flat.reshape(spec.shape)
 
+    def forget(self) -> None:
+        """Leave to the kernel what has been read so far: the process's memory then holds what is read next only."""
+        self._mapped.madvise(mmap.MADV_DONTNEED)
+
     def close(self) -> None:
         """Give the mapping back now, or with the last array that still looks into it."""
         try:

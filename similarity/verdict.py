@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from similarity.board_findings import judge_board
 from similarity.compare import Comparison
+from similarity.conversion_findings import judge_conversion
 from similarity.quantization_findings import judge_quantization
 from similarity.reasons import Finding, Limits, Outcome, Reason, StepName, Verdict
 
@@ -16,15 +17,19 @@ def judge(
     limits: Limits | None = None,
     *,
     board_expected: bool = True,
+    conversion: Comparison | None = None,
 ) -> Verdict:
     """Judge the comparisons framework -> quantized and quantized -> board of one sample.
+
+    `conversion`, framework -> converted, comes from toolkits that show their own float graph.
 
     A step that fails makes the verdict "fail", the earliest of them names step and layer. When none fails,
     a step that is missing (None) or without layers in common makes it "cannot tell", never "pass"; pass
     `board_expected=False` where only a conversion was asked for.
     """
     limits = limits or Limits()
-    findings = [judge_quantization(quantization, limits)]
+    findings = [] if conversion is None else [judge_conversion(conversion, limits)]
+    findings.append(judge_quantization(quantization, limits))
     if board is not None or board_expected:
         findings.append(judge_board(board, limits, quantization))
     sentence = " ".join(finding.sentence for finding in findings)

@@ -18,16 +18,27 @@ from django.contrib.auth.models import User
 from dashboard import files
 from dashboard.boards import keys
 from dashboard.boards.models import Board, BoardState, Run, RunResult
+from dashboard.boards.services import Measured
 from dashboard.conversions.models import Artifact, Conversion, Recipe
+from dashboard.conversions.offered import Offered, registered
+from dashboard.conversions.offers import OFFERS, queue_of
 from dashboard.conversions.recipe import RecipeSettings
 from dashboard.evaluations.models import Evaluation, Leg, Outcome
-from dashboard.jobs.models import Job
+from dashboard.jobs.models import Heartbeat, Job
+from dashboard.jobs.services import beat
 from dashboard.layers.models import Comparison, Dump, LayerScore, Rung
 from dashboard.projects.models import ApiToken, Membership, Project, Role, Scope
 from dashboard.projects.services import create_project, make_token, set_role
+from dashboard.registration.drafts import Draft
+from dashboard.registration.models import Probe, Registration
+from dashboard.registration.services import begin as begin_registration
+from dashboard.registration.services import keep_look, request_probe
+from dashboard.registration.steps import FULL, Step, StepState
 from dashboard.registry.models import InputSet, Layout, ModelVersion, Purpose, RegisteredModel
 from dashboard.registry.services import Origin, Upload, register_model, upload_input_set, upload_version
+from dashboard.telemetry.services import keep_run
 from similarity.dumpfile import layer_of, write_dump
+from tests.claims import claim_with_board
 from workers.toolkits.inspect import ModelFacts, TensorFacts
 
 PASSWORD = "correct horse battery"
@@ -89,6 +100,22 @@ def make_token_row(project: Project, user: User | None = None) -> ApiToken:
     return make_token(project, user or owner_of(project), "training", tuple(Scope))[0]
 
 
+def offer_of(toolkit: str = "reference", version: str = "1.32.0", **fewer: Any) -> Offered:
+    """What a worker with this version offers: everything that is legal, or fewer `dtypes` or `algorithms`."""
+    told = {"toolkit": toolkit, "version": version, "title": f"{toolkit} {version}"}
+    return Offered.from_dict({**told, **asdict(OFFERS[toolkit]), **fewer})
+
+
+def make_converter(*offers: Offered, name: str = "converter:1") -> Heartbeat:
+    """A living worker, by the sign of life that workers give: it inspects, compares, and converts by the built-in
+    toolkit, or by just these `offers`.
+    """
+    found = offers or (offer_of(),)
+    versions = {queue for one in found for queue in (queue_of(one.toolkit), *one.queues)}
+    beat(name, "worker", sorted({"inspect", "compare"} | versions), registered(found), is_first=True)
+    return Heartbeat.objects.get(name=name)
+
+
 def begin(job: J) -> J:
     """Let a worker claim the job."""
     assert job.claim("worker@test")
@@ -118,8 +145,9 @@ def make_version(
     routes: Sequence[str] = ("main",),
     inspected: bool = True,
     origin: Origin | None = None,
+    formats: Mapping[str, str] | None = None,
 ) -> ModelVersion:
-    """A version with one source a route; `inspected` ends their inspections well."""
+    """A version with one source a route; `inspected` ends their inspections well. `formats` by route; else ONNX."""
     model = model or make_model()
     uploads = [
         Upload(f"{route}.onnx", io.BytesIO(f"onnx {next(_numbers)}".encode()), route) for route in routes
@@ -127,7 +155,7 @@ def make_version(
     version, _ = upload_version(model, uploads, owner_of(model.project), origin)
     if inspected:
         for source in version.sources.all():
-            _inspected(source.inspection, REPORT)
+            _inspected(source.inspection, {**REPORT, "format": (formats or {}).get(source.route, "onnx")})
     return version
 
 
@@ -207,7 +235,8 @@ def make_artifact(conversion: Conversion | None = None) -> Artifact:
         framework=make_dump(conversion.project, Rung.FRAMEWORK),
         quantized=make_dump(conversion.project, Rung.QUANTIZED),
         calibration_table_sha256=store("{}").sha256,
-        toolkit_version="reference 1",
+        build_facts_sha256=store("{}").sha256,
+        toolkit_version="onnxruntime 1.32.0, onnx 1.23.2",
         platform=conversion.recipe.settings["platform"],
     )
 
@@ -229,6 +258,30 @@ def make_board(*projects: Project, name: str = "", simulated: bool = True, site:
     )
     board.projects.add(*projects)
     return board
+
+
+def make_registration(project: Project | None = None, name: str = "", is_seen: bool = True) -> Registration:
+    """A board on its way in; `is_seen` when a worker has brought its host key."""
+    project = project or make_project()
+    draft = Draft(name=name or f"new-board-{next(_numbers)}", address="127.0.0.1", port=2223, npu="sim")
+    registration = begin_registration(project, [project], draft, owner_of(project))
+    if is_seen:
+        probe = begin(registration.probes.get())
+        assert probe.note(probe.fence, host_key=keys.public_key(keys.new_private_key()))
+        keep_look(probe)
+        assert probe.succeed(probe.fence)
+        registration.refresh_from_db()
+    return registration
+
+
+def make_probe(board: Board) -> Probe:
+    """A probe of the board that passed."""
+    project = board.projects.order_by("pk")[0]
+    probe = begin(request_probe(board, project, owner_of(project)))
+    steps = [Step(name, StepState.OK, f"seen: {name}").as_dict() for name in FULL]
+    assert probe.note(probe.fence, steps=steps, host_key=board.host_key, seen_from="127.0.0.1")
+    assert probe.succeed(probe.fence)
+    return probe
 
 
 def make_queued_run(artifact: Artifact | None = None, board: Board | None = None) -> Run:
@@ -269,6 +322,23 @@ def make_run(artifact: Artifact | None = None, board: Board | None = None, media
         fingerprint_after={"kernel": "5.10", "temperature_c": 44},
     )
     return run
+
+
+def make_visit(
+    board: Board, before: dict[str, Any], after: dict[str, Any], artifact: Artifact | None = None
+) -> Run:
+    """A run on the board that ended well through the worker's own verbs, and what the board told around it."""
+    run = make_queued_run(artifact or make_artifact(make_conversion(_version_for(board))), board)
+    assert claim_with_board(run, "worker@test")
+    measured = Measured("0" * 64, [1.0, 2.0, 3.0], fingerprint_before=before, fingerprint_after=after)
+    assert run.succeed(run.fence)
+    keep_run(run, measured)
+    return run
+
+
+def _version_for(board: Board) -> ModelVersion:
+    """A version of a project that may use the board."""
+    return make_version(make_model(board.projects.all()[0]))
 
 
 def make_comparison(

@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -38,15 +39,26 @@ def programs() -> Path | None:
     )
 
 
+@dataclass(frozen=True)
+class Reachable:
+    """Where else than on loopback a cluster listens: addresses, the networks let in by TLS, its certificate and key."""
+
+    addresses: str  # separated by commas
+    networks: tuple[str, ...]
+    certificate: str
+    key: str
+
+
 @contextlib.contextmanager
-def server(where: Path) -> Iterator[str]:
-    """Run a cluster made for the occasion; yields its LAYERWISE_DATABASE_URL."""
+def server(where: Path, reachable: Reachable | None = None) -> Iterator[str]:
+    """Run a cluster made for the occasion; yields its LAYERWISE_DATABASE_URL, on loopback."""
     with tempfile.TemporaryDirectory(prefix="layerwise-postgres-") as name:
         folder, port, password = Path(name), free_port(), secrets.token_urlsafe(16)
         (folder / "password").write_text(password)
         _give_away(folder)
         _make_cluster(where, folder)
-        process = _start(where, folder, port)
+        options = _open_up(folder / "cluster", reachable) if reachable else {}
+        process = _start(where, folder, port, options)
         try:
             _wait(process, where, folder, port)
             yield f"postgres://{USER}:{quote(password)}@127.0.0.1:{port}/postgres"
@@ -87,7 +99,19 @@ def _make_cluster(where: Path, folder: Path) -> None:
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, **_unprivileged())  # type: ignore[call-overload]
 
 
-def _start(where: Path, folder: Path, port: int) -> "subprocess.Popen[bytes]":
+def _open_up(cluster: Path, reachable: Reachable) -> dict[str, str]:
+    """Let the networks in by TLS only; the options that go with it."""
+    owner = (cluster / "pg_hba.conf").stat()
+    for name, text in (("server.crt", reachable.certificate), ("server.key", reachable.key)):
+        (cluster / name).write_text(text)
+        (cluster / name).chmod(0o600)
+        os.chown(cluster / name, owner.st_uid, owner.st_gid)
+    with (cluster / "pg_hba.conf").open("a") as rules:
+        rules.writelines(f"hostssl all all {network} scram-sha-256\n" for network in reachable.networks)
+    return {"ssl": "on", "listen_addresses": f"127.0.0.1,{reachable.addresses}"}
+
+
+def _start(where: Path, folder: Path, port: int, more: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     """Nothing of it must last, so it does not wait for the disk."""
     options = {
         "listen_addresses": "127.0.0.1",
@@ -96,7 +120,8 @@ def _start(where: Path, folder: Path, port: int) -> "subprocess.Popen[bytes]":
         "fsync": "off",
         "synchronous_commit": "off",
         "full_page_writes": "off",
-        "max_connections": "60",
+        "max_connections": "120",
+        **more,
     }
     settings = [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
     with (folder / "log").open("wb") as log:

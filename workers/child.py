@@ -57,7 +57,7 @@ class Ended:
 @functools.cache
 def isolation() -> str:
     """What this machine allows, tried once: "namespaces" (no network, nothing survives) or
-    "process-group"."""
+    "process-group" (no sockets but local ones, where the kernel filters calls)."""
     probe = [sys.executable, "-I", "-S", "-c", _PROBE, str(GUARD)]
     done = subprocess.run(probe, capture_output=True, timeout=30, check=False)
     return "namespaces" if done.returncode == 0 else "process-group"
@@ -142,6 +142,7 @@ class _Supervision:
             "file_mb": self.limits.file_mb,
             "processes": self.limits.processes,
             "cpu_seconds": cpu,
+            "offline": not self.limits.network,
             "namespaces": not self.limits.network and isolation() == "namespaces",
         }
         return subprocess.Popen(

@@ -13,7 +13,9 @@ from collections.abc import Collection
 
 from django.conf import settings
 
-from dashboard.jobs.models import State, kinds
+from dashboard.conversions.models import Conversion
+from dashboard.jobs.models import Job, State, kinds
+from workers import offering
 from workers.lifecycle import PROCESS
 
 logger = logging.getLogger(__name__)
@@ -58,9 +60,13 @@ def busy() -> int:
 
 
 def is_called(queues: Collection[str]) -> bool:
-    """Does a job of these queues wait that workers have been told of?"""
+    """Does a job of these queues wait that workers have been told of, and that this one can do?"""
     for kind in kinds():
-        told = kind._default_manager.filter(state=State.QUEUED, published_at__isnull=False).defer("log")
-        if any(job.queue in queues for job in told.order_by("pk")[:LOOKED_AT]):
+        told = kind._default_manager.called().defer("log")
+        if any(job.queue in queues and _is_for_us(job) for job in told.order_by("pk")[:LOOKED_AT]):
             return True
     return False
+
+
+def _is_for_us(job: Job) -> bool:
+    return not isinstance(job, Conversion) or offering.is_for_us(job)

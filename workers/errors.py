@@ -14,6 +14,10 @@ class Temporary(JobError):
     """It may work the next time: the job is put back until its attempts are used up."""
 
 
+class Final(JobError):
+    """It ends now, whatever its code: somebody waits for the answer, and asks again themselves."""
+
+
 class Died(JobError):
     """The program that did the work was ended by a signal or without a word. Once, somebody else may have killed
     it, so the job is tried again; a second time it is the program's own doing, and `code` says whose fault."""

@@ -24,7 +24,7 @@ from workers.errors import JobError, LeaseLost
 
 RESULT_BYTES = 16 << 20
 SEPARATOR = "~"
-ALLOWED_BLAME = ("model:", "data:", "recipe:", "toolkit:")
+ALLOWED_BLAME = ("model:", "data:", "recipe:", "toolkit:", "import:")
 LAST_LINES = 20
 
 
@@ -114,16 +114,18 @@ class JobFolder:
         return result
 
     def read_result(self) -> dict[str, Any]:
-        """result.json as a dictionary; JobError toolkit:bad-result when it is missing, too large or no JSON
-        object."""
-        data = self.read("result.json", RESULT_BYTES)
+        """result.json as a dictionary. Raises what read_map raises."""
+        return self.read_map("result.json", RESULT_BYTES)
+
+    def read_map(self, name: str, most: int) -> dict[str, Any]:
+        """The JSON object in a file of at most `most` bytes. Raises JobError toolkit:bad-result."""
         try:
-            result = json.loads(data)
+            found = json.loads(self.read(name, most))
         except (ValueError, RecursionError) as error:
-            raise JobError("toolkit:bad-result", f"result.json is not JSON: {error}") from error
-        if not isinstance(result, dict):
-            raise JobError("toolkit:bad-result", "result.json does not hold an object.")
-        return result
+            raise JobError("toolkit:bad-result", f"{name} is not JSON: {error}") from error
+        if not isinstance(found, dict):
+            raise JobError("toolkit:bad-result", f"{name} does not hold an object.")
+        return found
 
     def read(self, name: str, most: int) -> bytes:
         """The bytes of a regular file right in the folder, at most `most` of them."""

@@ -1,15 +1,15 @@
 """What killed workers left on this machine: job folders that no running job answers for, uploads cut short."""
 
-import time
-from collections.abc import Iterator
+import logging
 from pathlib import Path
 
 from django.conf import settings
 
+from dashboard import files
 from dashboard.jobs.models import State, kind_named
 from workers.jobfolder import delete, leftovers
 
-UPLOAD_SECONDS = 24 * 3600  # longer than any upload takes
+logger = logging.getLogger(__name__)
 
 
 def sweep() -> int:
@@ -19,10 +19,11 @@ def sweep() -> int:
         for folder in leftovers(Path(settings.WORK_DIR) / name, is_running):
             delete(folder)
             gone += 1
-    for part in cut_short(Path(settings.STORE_DIR) / "incoming"):
-        part.unlink(missing_ok=True)
-        gone += 1
-    return gone
+    try:
+        return gone + files.sweep()
+    except files.StoreAway as error:
+        logger.warning("the file store is away: %s", error)
+        return gone
 
 
 def is_running(label: str) -> bool:
@@ -33,15 +34,3 @@ def is_running(label: str) -> bool:
     if kind is None or not (pk.isdecimal() and attempt.isdecimal()):
         return True
     return kind._default_manager.filter(pk=int(pk), attempt=int(attempt), state=State.RUNNING).exists()
-
-
-def cut_short(incoming: Path) -> Iterator[Path]:
-    """Parts of files that nobody writes to any more."""
-    if not incoming.is_dir():
-        return
-    for part in incoming.iterdir():
-        try:
-            if time.time() - part.stat().st_mtime > UPLOAD_SECONDS:
-                yield part
-        except FileNotFoundError:
-            continue  # it arrived meanwhile

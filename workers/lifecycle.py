@@ -10,11 +10,11 @@ from typing import TypeVar
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
-from dashboard.files import Missing, StoreFull
+from dashboard.files import Missing, StoreAway, StoreFull
 from dashboard.jobs.failures import failure
 from dashboard.jobs.models import Fence, Job
 from dashboard.pipeline import advance
-from workers.errors import Died, JobError, LeaseLost, Temporary
+from workers.errors import Died, Final, JobError, LeaseLost, Temporary
 from workers.lease import Lease
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,7 @@ J = TypeVar("J", bound=Job)
 Keep = Callable[[], object]
 Step = Callable[[J, Lease], Keep]
 PROCESS = secrets.token_hex(4)
+LONGEST_DELAY_S = 10.0  # before another try: a board that recovered may wait for just this check
 
 
 def this_worker() -> str:
@@ -40,8 +41,12 @@ def work(job: J, step: Step[J], claim: Callable[[J, str], bool] = claim) -> None
     The step returns what writes its facts; that happens in the transaction that ends the job, so that a worker whose
     lease went to somebody else can store nothing.
     """
-    if not claim(job, this_worker()):
-        return  # delivered twice, cancelled while it waited, or no board was free
+    if claim(job, this_worker()):  # else delivered twice, or cancelled while it waited
+        carry_out(job, step)
+
+
+def carry_out(job: J, step: Step[J]) -> None:
+    """Take a job that this worker has claimed to an end: see `work`."""
     fence = job.fence
     with structlog.contextvars.bound_contextvars(job=str(job), attempt=fence.attempt):
         logger.info("started")
@@ -56,11 +61,12 @@ def _run(job: J, step: Step[J], fence: Fence) -> None:
             lease.check()
             lease.flush()
         except LeaseLost:
-            _stop(job, fence)
+            _stop(job, lease)
             return
         except Exception as error:
-            if not job.renew(fence):  # what fails after the job was taken away says nothing about it
-                _stop(job, fence)
+            # what fails after the job was taken away, or because this worker ends, says nothing about it
+            if lease.is_let_go or not job.renew(fence):
+                _stop(job, lease)
                 return
             code, detail, again = explain(error, job)
             lease.log(f"{code}: {detail}\n")
@@ -70,11 +76,13 @@ def _run(job: J, step: Step[J], fence: Fence) -> None:
     _finish(job, fence, keep)
 
 
-def _stop(job: Job, fence: Fence) -> None:
-    """The job is another worker's by now, which is none of our business, or somebody cancelled it."""
+def _stop(job: Job, lease: Lease) -> None:
+    """The job is another worker's by now, which is none of our business, or somebody cancelled it, or we end."""
     job.refresh_from_db(fields=["cancel_requested"])
     if job.cancel_requested:
-        _end(job, lambda: job.end_cancelled(fence))
+        _end(job, lambda: job.end_cancelled(lease.fence))
+    elif lease.is_let_go:
+        job.put_back(lease.fence, "The worker was stopped; queued again.", refund=True)
 
 
 def _finish(job: Job, fence: Fence, keep: Keep) -> None:
@@ -96,7 +104,7 @@ def _finish(job: Job, fence: Fence, keep: Keep) -> None:
 
 def _fail(job: Job, fence: Fence, code: str, detail: str, again: bool) -> None:
     """Put the job back when another try may help, else end it."""
-    if again and job.put_back(fence, f"{code}: {detail}", delay=min(2.0**fence.attempt, 60)):
+    if again and job.put_back(fence, f"{code}: {detail}", delay=min(2.0**fence.attempt, LONGEST_DELAY_S)):
         logger.warning("put back: %s %s", code, detail)
         return
     _end(job, lambda: job.fail(fence, code, detail))
@@ -117,12 +125,16 @@ def explain(error: Exception, job: Job) -> tuple[str, str, bool]:  # noqa: PLR09
     match error:
         case Temporary():
             return error.code, error.detail, True
+        case Final():
+            return error.code, error.detail, False
         case Died() | JobError(code="toolkit:crashed"):
             return error.code, error.detail, not job.detail.startswith(f"{error.code}: ")
         case JobError():
             return error.code, error.detail, failure(error.code).is_retried
         case StoreFull():
             return "system:store-full", str(error), False
+        case StoreAway():
+            return "system:store-away", str(error), True
         case OperationalError() | InterfaceError():
             return "system:database-away", f"{type(error).__name__}: {error}"[:500], True
         case Missing():

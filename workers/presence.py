@@ -11,10 +11,10 @@ import time
 
 from celery.signals import task_received
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from dashboard.jobs.services import beat, gone
-from workers import leftovers
+from workers import leftovers, offering
 from workers.deafness import Hearing
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,8 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def announce(queues: list[str], processes: int) -> None:
-    """Tell the database every ten seconds that this worker serves these queues; clear up once in a lease.
+    """Tell the database every ten seconds that this worker serves these queues and what it offers; clear up once in
+    a lease.
 
     The same thread ends the worker when it has gone deaf (see deafness.py).
     """
@@ -35,8 +36,8 @@ def announce(queues: list[str], processes: int) -> None:
 
 def leave() -> None:
     """Tell the database that this worker ends; one that is killed is missed after a while instead."""
-    with contextlib.suppress(DatabaseError):
-        gone(_name())
+    with contextlib.suppress(DatabaseError, InterfaceError):
+        gone(name())
 
 
 def end_with_parent() -> None:
@@ -46,21 +47,23 @@ def end_with_parent() -> None:
         os._exit(1)
 
 
-def _name() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
+def name() -> str:
+    """This worker's, the same in all its processes."""
+    return f"{socket.gethostname()}:{WORKER}"
 
 
 def _live(queues: list[str], hearing: Hearing) -> None:
-    name, waiting = _name(), threading.Event()
-    swept_at = float("-inf")
+    waiting = threading.Event()
+    is_first, swept_at = True, float("-inf")
     while True:
         try:
-            beat(name, "worker", queues)
+            beat(name(), "worker", queues, offering.told(queues), is_first)
+            is_first = False
             if time.monotonic() - swept_at >= settings.LEASE_SECONDS:
                 swept_at = time.monotonic()
                 leftovers.sweep()
             hearing.check()
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):  # the second is none of the first
             logger.warning("the database is away", exc_info=True)
         except OSError:
             logger.warning("clearing up failed", exc_info=True)

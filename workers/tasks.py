@@ -2,25 +2,38 @@
 
 from typing import Any
 
-from celery.signals import worker_init, worker_process_init, worker_ready, worker_shutdown
+from celery.signals import (
+    celeryd_after_setup,
+    worker_init,
+    worker_process_init,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 from django.db import close_old_connections
 
 from dashboard.boards.models import Run
-from dashboard.boards.services import claim_with_board
 from dashboard.celery import app
 from dashboard.conversions.models import Conversion
+from dashboard.health.models import HealthCheck, PowerCycle, TwinCheck
+from dashboard.imports.models import Import
 from dashboard.jobs.models import Job
 from dashboard.layers.models import Comparison
+from dashboard.registration.models import Probe
 from dashboard.registry.models import Inspection
 from similarity import fused
-from workers import presence
+from workers import offering, presence, serving
 from workers.child import isolation
 from workers.lifecycle import work
 from workers.link.bundle import agent_bundle
+from workers.steps.check import check
 from workers.steps.compare import compare
 from workers.steps.convert import convert
+from workers.steps.imports import import_
 from workers.steps.inspect import inspect
-from workers.steps.run import run
+from workers.steps.power import power
+from workers.steps.probe import probe
+from workers.steps.twin import twin
 
 
 def row(kind: type[Job], pk: int) -> Any:
@@ -35,10 +48,19 @@ def inspect_task(pk: int) -> None:
         work(job, inspect)
 
 
+@app.task(name=Import.task)
+def import_task(pk: int) -> None:
+    if job := row(Import, pk):
+        work(job, import_)
+
+
 @app.task(name=Conversion.task)
 def convert_task(pk: int) -> None:
-    if job := row(Conversion, pk):
+    job = row(Conversion, pk)
+    if job and offering.is_for_us(job):
         work(job, convert)
+    elif job:
+        offering.pass_on(job, presence.name())
 
 
 @app.task(name=Comparison.task)
@@ -49,8 +71,32 @@ def compare_task(pk: int) -> None:
 
 @app.task(name=Run.task)
 def run_task(pk: int) -> None:
-    if job := row(Run, pk):
-        work(job, run, claim=claim_with_board)
+    if told := row(Run, pk):
+        serving.serve(told)
+
+
+@app.task(name=Probe.task)
+def probe_task(pk: int) -> None:
+    if job := row(Probe, pk):
+        work(job, probe)
+
+
+@app.task(name=HealthCheck.task)
+def check_task(pk: int) -> None:
+    if job := row(HealthCheck, pk):
+        work(job, check)
+
+
+@app.task(name=TwinCheck.task)
+def twin_task(pk: int) -> None:
+    if job := row(TwinCheck, pk):
+        work(job, twin)
+
+
+@app.task(name=PowerCycle.task)
+def power_task(pk: int) -> None:
+    if job := row(PowerCycle, pk):
+        work(job, power)
 
 
 @worker_init.connect
@@ -61,9 +107,21 @@ def prepare(**_: Any) -> None:
     fused.warm_up()
 
 
+@celeryd_after_setup.connect
+def settle(instance: Any, **_: Any) -> None:
+    """Celery's moment for changing queues: behind -Q, and before processes are forked or messages taken."""
+    offering.settle(instance.app.amqp.queues)
+
+
 @worker_ready.connect
 def announce(sender: Any, **_: Any) -> None:
+    serving.await_stop()
     presence.announce(sorted(sender.app.amqp.queues.consume_from), sender.pool.num_processes)
+
+
+@worker_shutting_down.connect
+def let_go(**_: Any) -> None:
+    serving.stop()
 
 
 @worker_shutdown.connect

@@ -5,15 +5,34 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
 from dashboard.api.reading import Reading
 from dashboard.conversions.models import Artifact
+from dashboard.conversions.proposal import ProposedLayer
 from dashboard.downloads import download
 
 
+class ProposedLayerSerializer(serializers.Serializer[ProposedLayer]):
+    """A layer that should have more bits; `figure` is the number that the toolkit gave with it."""
+
+    name = serializers.CharField()
+    dtype = serializers.CharField()
+    figure = serializers.FloatField(allow_null=True)
+
+
 class ArtifactSerializer(serializers.ModelSerializer[Artifact]):
-    """A deployable file; `framework` and `quantized` are the dumps of its float and its quantized graph."""
+    """A deployable file; `framework` and `quantized` are the dumps of its float and its quantized graph.
+
+    `framework_by` tells what was executed for `framework`: the uploaded graph, PyTorch's export of it, or what the
+    toolkit's own front end read. `converted` is the dump of the toolkit's own float graph, where the toolkit shows it;
+    `proposal` is what it proposed for `hybrid`, when the recipe said `propose`;
+    Of a ready file (toolkit `ready`, run only) `framework`, `converted`, `quantized` are null and `framework_by` empty.
+    `compiled` sums up what the toolkit told of its graph: rules that fired, compiled operators.
+    """
+
+    proposal = ProposedLayerSerializer(many=True, read_only=True)
 
     class Meta:
         model = Artifact
@@ -26,7 +45,12 @@ class ArtifactSerializer(serializers.ModelSerializer[Artifact]):
             "size",
             "inputs_sha256",
             "calibration_table_sha256",
+            "build_facts_sha256",
+            "proposal",
             "framework",
+            "framework_by",
+            "compiled",
+            "converted",
             "quantized",
             "created_at",
         ]
@@ -50,3 +74,21 @@ class Artifacts(Reading[Artifact]):
         """The file that a board takes."""
         artifact = self.get_object()
         return download(artifact.sha256, f"artifact-{artifact.pk}.bin")
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @action(detail=True, filter_backends=[], url_path="build-facts")
+    def build_facts(self, request: Request, pk: int) -> HttpResponseBase:
+        """What the toolkit told of its build, as JSON: graph rewrites, the compiler's layers, its accuracy table."""
+        artifact = self.get_object()
+        if not artifact.build_facts_sha256:
+            raise NotFound("This toolkit tells nothing of its build.")
+        return download(artifact.build_facts_sha256, f"artifact-{artifact.pk}-build.json")
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @action(detail=True, filter_backends=[], url_path="calibration-table")
+    def calibration_table(self, request: Request, pk: int) -> HttpResponseBase:
+        """How each tensor is quantized, as JSON: range, scale and zero point by the tensor's name."""
+        artifact = self.get_object()
+        if not artifact.calibration_table_sha256:
+            raise NotFound("A ready file was calibrated elsewhere: nothing is known of its ranges.")
+        return download(artifact.calibration_table_sha256, f"artifact-{artifact.pk}-calibration.json")

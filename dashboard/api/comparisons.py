@@ -21,14 +21,19 @@ from dashboard.registry.services import Refused
 
 
 class ComparisonSerializer(JobSerializer):
-    """A comparison; `simulated` tells that one of its dumps comes from a board made of software."""
+    """A comparison; `simulated` tells that one of its dumps comes from a board made of software, `imported` that one
+    was made with the vendor's own tools and uploaded."""
 
     reference = serializers.IntegerField(source="reference_id")
     candidate = serializers.IntegerField(source="candidate_id")
     reference_rung = serializers.CharField(source="reference.rung")
     candidate_rung = serializers.CharField(source="candidate.rung")
+    imported = serializers.SerializerMethodField()
     summary = serializers.DictField()
     unmatched = serializers.DictField()
+
+    def get_imported(self, comparison: Comparison) -> bool:
+        return comparison.reference.imported or comparison.candidate.imported
 
 
 class NewComparisonSerializer(serializers.Serializer[Any]):

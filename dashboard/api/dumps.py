@@ -20,7 +20,7 @@ class DumpSerializer(serializers.ModelSerializer[Dump]):
 
     class Meta:
         model = Dump
-        fields = ["id", "project", "rung", "simulated", "sha256", "size", "created_at"]
+        fields = ["id", "project", "rung", "simulated", "imported", "sha256", "size", "created_at"]
 
 
 class DumpWithLayersSerializer(DumpSerializer):
@@ -48,4 +48,6 @@ class Dumps(Reading[Dump]):
     def file(self, request: Request, pk: int) -> HttpResponseBase:
         """The tensor file (dump/1)."""
         dump: Any = self.get_object()
-        return download(dump.sha256, f"{dump.rung}-dump-{dump.pk}.safetensors")
+        return download(
+            dump.sha256, f"{dump.rung}-dump-{dump.pk}{'-imported' if dump.imported else ''}.safetensors"
+        )

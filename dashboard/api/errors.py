@@ -14,11 +14,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
+from dashboard.files import StoreAway
 from dashboard.jobs.failures import failure
 from dashboard.registry.services import Refused
 
 logger = logging.getLogger(__name__)
-STATUS = {"model:too-large": 413, "system:store-full": 507}
+STATUS = {"model:too-large": 413, "import:too-large": 413, "system:store-full": 507, "system:store-away": 503}
 
 
 class Conflict(APIException):
@@ -41,6 +42,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
     """DRF's exception handler: every error becomes the one shape; the unknown ones are logged and stay 500s."""
     if isinstance(error, Refused):
         return _refused(error)
+    if isinstance(error, StoreAway):
+        return _refused(Refused("system:store-away", ""))
     known = _known(error)
     response = exception_handler(known, context) if known else None
     if known is None or response is None:

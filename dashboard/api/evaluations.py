@@ -15,8 +15,10 @@ from dashboard.api.reach import found, must_change
 from dashboard.api.reading import Reading
 from dashboard.api.recipes import RecipeField
 from dashboard.api.simulated import leg_is_simulated
+from dashboard.boards.labels import LABEL, MOST_ASKED
 from dashboard.boards.models import Board
 from dashboard.conversions.recipe import RecipeSettings
+from dashboard.evaluations.demand import LEAST, MOST
 from dashboard.evaluations.models import Evaluation, Outcome
 from dashboard.evaluations.services import Wanted, cancel_evaluation, request_evaluation
 from dashboard.registry.models import InputSet, ModelVersion
@@ -33,6 +35,7 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
     state = serializers.SerializerMethodField()
     outcome = serializers.SerializerMethodField()
     simulated = serializers.SerializerMethodField()
+    labels = serializers.ListField(child=serializers.CharField(), read_only=True)
     legs = LegSerializer(many=True, read_only=True)
 
     class Meta:
@@ -48,6 +51,10 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
             "sample",
             "board",
             "iterations",
+            "priority",
+            "labels",
+            "runtime_version",
+            "sequence",
             "state",
             "outcome",
             "simulated",
@@ -69,15 +76,24 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
 
 
 class NewEvaluationSerializer(serializers.Serializer[Any]):
-    """What an evaluation is asked with; without a board any suitable one is taken, if there is one."""
+    """What an evaluation is asked with; without a board any suitable one is taken, if there is one.
+
+    `calibration` is needed by every toolkit but `ready`, which runs a compiled file as it is and refuses one.
+    """
 
     version = serializers.IntegerField(min_value=1)
     recipe = RecipeField(default=RecipeSettings)
-    calibration = serializers.IntegerField(min_value=1)
+    calibration = serializers.IntegerField(min_value=1, allow_null=True, default=None)
     samples = serializers.IntegerField(min_value=1)
     sample = serializers.IntegerField(min_value=0, max_value=1_000_000, default=0)
     board = serializers.IntegerField(min_value=1, allow_null=True, default=None)
     iterations = serializers.IntegerField(min_value=1, max_value=1000, default=20)
+    priority = serializers.IntegerField(min_value=LEAST, max_value=MOST, default=0)
+    labels = serializers.ListField(
+        child=serializers.RegexField(f"^{LABEL.pattern}$"), max_length=MOST_ASKED, default=list
+    )
+    runtime_version = serializers.CharField(max_length=80, default="", allow_blank=True)
+    sequence = serializers.BooleanField(default=False)
 
 
 class Evaluations(Reading[Evaluation]):
@@ -142,15 +158,30 @@ def _wanted(version: ModelVersion, data: dict[str, Any], key: str) -> Wanted:
     """The ids of the request as rows of the version's own project; others are unknown here."""
     sets = InputSet.objects.filter(project=version.project)
     boards = Board.objects.filter(projects=version.project)
+    samples = _chosen(sets, "samples", data["samples"])
     return Wanted(
         recipe=data["recipe"],
-        calibration=_chosen(sets, "calibration", data["calibration"]),
-        samples=_chosen(sets, "samples", data["samples"]),
+        calibration=_calibration(sets, data, samples),
+        samples=samples,
         sample=data["sample"],
         board=_chosen(boards, "board", data["board"]) if data["board"] else None,
         iterations=data["iterations"],
+        priority=data["priority"],
+        labels=tuple(data["labels"]),
+        runtime_version=data["runtime_version"],
+        sequence=data["sequence"],
         idempotency_key=key,
     )
+
+
+def _calibration(sets: Any, data: dict[str, Any], samples: InputSet) -> InputSet:
+    """The calibration set; of what nobody calibrates, the evaluation samples stand there."""
+    if data["calibration"] is not None:
+        calibration: InputSet = _chosen(sets, "calibration", data["calibration"])
+        return calibration
+    if data["recipe"].is_run_only:
+        return samples
+    raise ValidationError({"calibration": ["This field is required."]})
 
 
 def _chosen(rows: Any, name: str, pk: int) -> Any:
@@ -169,5 +200,7 @@ def _is_same(evaluation: Evaluation, version: ModelVersion, wanted: Wanted) -> b
         evaluation.samples_id,
     )
     board = wanted.board.pk if wanted.board else None
-    rest = (wanted.sample, wanted.iterations, board)
-    return asked == stored and rest == (evaluation.sample, evaluation.iterations, evaluation.board_id)
+    names = ("sample", "iterations", "priority", "runtime_version", "sequence")
+    rest = all(getattr(wanted, name) == getattr(evaluation, name) for name in names)
+    place = (board, sorted(set(wanted.labels))) == (evaluation.board_id, evaluation.labels)
+    return asked == stored and rest and place

@@ -14,7 +14,10 @@ from dashboard.api.simulated import job_is_simulated
 from dashboard.jobs.models import Job, kind_named
 
 KIND = OpenApiParameter(
-    "kind", OpenApiTypes.STR, "path", enum=["comparison", "conversion", "inspection", "run"]
+    "kind",
+    OpenApiTypes.STR,
+    "path",
+    enum=["check", "comparison", "conversion", "import", "inspection", "power", "probe", "run", "twin"],
 )
 # what a job's title needs, so that lists ask for it once
 TITLE = {
@@ -22,6 +25,11 @@ TITLE = {
     "conversion": ("source__version__model",),
     "run": ("artifact__conversion__source__version__model", "board", "wanted_board", "result"),
     "comparison": ("reference", "candidate"),
+    "probe": ("board", "registration"),
+    "check": ("board", "run__result"),
+    "twin": ("first_run__wanted_board", "second_run__wanted_board"),
+    "power": ("board",),
+    "import": ("project",),
 }
 
 
@@ -52,7 +60,7 @@ class JobWithLogSerializer(JobSerializer):
 
 @extend_schema_view(list=extend_schema(parameters=[KIND]), retrieve=extend_schema(parameters=[KIND]))
 class Jobs(Reading[Job]):
-    """Jobs of one kind: inspection, conversion, run or comparison."""
+    """Jobs of one kind: inspection, import, conversion, run, comparison, probe, check, twin or power."""
 
     serializer_class = JobSerializer
     detail_serializer_class = JobWithLogSerializer

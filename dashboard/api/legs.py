@@ -41,6 +41,7 @@ class LegSerializer(serializers.ModelSerializer[Leg]):
             "advice",
             "simulated",
             "conversion",
+            "converted",
             "quantization",
             "run",
             "on_board",
@@ -57,11 +58,12 @@ def legs_with_jobs() -> "Prefetch[Any]":
     related = (
         "source",
         "conversion",
+        "converted",
         "quantization",
         "on_board",
         "run__board",
         "run__wanted_board",
         "run__result",
     )
-    jobs = ("conversion", "quantization", "on_board", "run")
+    jobs = ("conversion", "converted", "quantization", "on_board", "run")
     return Prefetch("legs", Leg.objects.select_related(*related).defer(*(f"{job}__log" for job in jobs)))

@@ -11,7 +11,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
 from dashboard.api.auth import bound_project
-from dashboard.projects.models import Project
+from dashboard.projects.models import Project, Role
 
 M = TypeVar("M", bound=Model)
 
@@ -34,6 +34,12 @@ def found(rows: QuerySet[M], request: Request, pk: int, path: str = "project") -
     if row is None:
         raise Http404
     return row
+
+
+def must_administer(project: Project, user: Any) -> None:
+    """Raises PermissionDenied for everybody but the project's admins."""
+    if project.role_of(user) != Role.ADMIN:
+        raise PermissionDenied("Only an admin of the project may do this.")
 
 
 def must_change(project: Project, user: Any) -> None:

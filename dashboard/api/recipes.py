@@ -6,15 +6,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from dashboard.api.reading import Reading
+from dashboard.conversions.extra import MOST_KEYS
 from dashboard.conversions.models import Recipe
-from dashboard.conversions.recipe import (
-    ALGORITHMS,
-    DTYPES,
-    PLATFORMS,
-    TOOLKITS,
-    InvalidRecipe,
-    RecipeSettings,
-)
+from dashboard.conversions.offers import ALGORITHMS, DTYPES, PLATFORMS, TOOLKITS
+from dashboard.conversions.recipe import MOST_LAYERS, InvalidRecipe, RecipeSettings
+from dashboard.conversions.rules import MOST_BATCH, MOST_CALIBRATION_BATCH
 from dashboard.registry.services import Refused
 
 NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 1}
@@ -38,11 +34,23 @@ SETTINGS = {
     "additionalProperties": False,
     "properties": {
         "toolkit": {"type": "string", "enum": list(TOOLKITS)},
+        "toolkit_version": {"type": "string", "maxLength": 40},
         "platform": {"type": "string", "enum": list(PLATFORMS)},
         "dtype": {"type": "string", "enum": list(DTYPES)},
         "algorithm": {"type": "string", "enum": list(ALGORITHMS)},
         "optimization_level": {"type": "integer", "minimum": 0, "maximum": 3},
         "inputs": {"type": "object", "additionalProperties": INPUT},
+        "method": {"type": "string"},
+        "batch": {"type": "integer", "minimum": 1, "maximum": MOST_BATCH},
+        "calibration_batch": {"type": "integer", "minimum": 0, "maximum": MOST_CALIBRATION_BATCH},
+        "precompile": {"type": "boolean"},
+        "propose": {"type": "boolean"},
+        "hybrid": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "maxProperties": MOST_LAYERS,
+        },
+        "extra": {"type": "object", "additionalProperties": {}, "maxProperties": MOST_KEYS},
     },
 }
 

@@ -2,8 +2,10 @@
 
 from dashboard.boards.models import Run
 from dashboard.evaluations.models import Leg
+from dashboard.health.models import HealthCheck, PowerCycle, TwinCheck
 from dashboard.jobs.models import Job
 from dashboard.layers.models import Comparison
+from dashboard.registration.models import Probe
 
 
 def job_is_simulated(job: Job) -> bool:
@@ -15,6 +17,14 @@ def job_is_simulated(job: Job) -> bool:
             return bool(result.simulated if result else board and board.simulated)
         case Comparison():
             return job.reference.simulated or job.candidate.simulated
+        case Probe():
+            target = job.board or job.registration
+            return bool(target and target.simulated)
+        case HealthCheck() | PowerCycle():
+            return job.board.simulated
+        case TwinCheck():
+            boards = (job.first_run.wanted_board, job.second_run.wanted_board)
+            return any(board.simulated for board in boards if board)
     return False
 
 

@@ -12,18 +12,20 @@ from rest_framework.request import Request
 from dashboard.api.joblinks import JobLinkSerializer
 from dashboard.api.reading import Reading
 from dashboard.downloads import download
+from dashboard.registry.formats import Format
 from dashboard.registry.models import Source, reported
 
 
 class SourceSerializer(serializers.ModelSerializer[Source]):
-    """A file of a version and its inspection; `report` is empty until the inspection has ended well."""
+    """A file of a version and its inspection; `report` is empty and `format` null until it has ended well."""
 
     inspection = JobLinkSerializer(read_only=True)
+    format = serializers.ChoiceField(choices=Format.choices, read_only=True, allow_null=True)
     report = serializers.SerializerMethodField()
 
     class Meta:
         model = Source
-        fields = ["id", "version", "route", "filename", "sha256", "size", "inspection", "report"]
+        fields = ["id", "version", "route", "filename", "sha256", "size", "format", "inspection", "report"]
 
     def get_report(self, source: Source) -> dict[str, Any]:
         return reported(source)

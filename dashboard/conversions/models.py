@@ -3,6 +3,8 @@
 from django.db import models
 from django.urls import reverse
 
+from dashboard.conversions.offers import NEEDS, queue_of
+from dashboard.conversions.proposal import ProposedLayer, read_proposal
 from dashboard.conversions.recipe import RecipeSettings
 from dashboard.jobs.models import Job
 from dashboard.layers.models import Dump
@@ -29,7 +31,10 @@ class Recipe(models.Model):
 
     def __str__(self) -> str:
         s = self.value
-        return f"{s.toolkit} {s.platform} {s.dtype} {s.algorithm}"
+        if s.is_run_only:
+            return f"{s.toolkit} file for {s.platform}, run only"
+        toolkit = f"{s.toolkit} {s.toolkit_version}".rstrip()
+        return f"{toolkit} {s.platform} {s.dtype} {s.algorithm}"
 
     @property
     def value(self) -> RecipeSettings:
@@ -60,7 +65,9 @@ class Conversion(Job):
 
     @property
     def queue(self) -> str:
-        return f"convert.{self.recipe.settings['toolkit']}"
+        settings = self.recipe.settings
+        source = self.source.format if settings["toolkit"] in NEEDS else None
+        return queue_of(settings["toolkit"], settings.get("toolkit_version", ""), source or "")
 
     @property
     def title(self) -> str:
@@ -70,16 +77,38 @@ class Conversion(Job):
         return reverse("job", args=[self.kind, self.pk])
 
 
+class FrameworkBy(models.TextChoices):
+    """What the float dump shows: whose reading of the source was executed."""
+
+    SOURCE = "source", "the uploaded ONNX graph"
+    TORCH = "torch", "what PyTorch exported of the TorchScript file"
+    ROUTE = "route", "the ONNX file of another route of the version, beside a ready file"
+    FRONT_END = "front-end", "what the toolkit's own front end read, since nothing here can run the source"
+
+
 class Artifact(models.Model):
-    """What a conversion made: the deployable file, the prepared sample, both dumps and the calibration table."""
+    """What a conversion made: the deployable file, the prepared sample, both dumps and the calibration table.
+
+    A ready file (toolkit `ready`) is its own artifact, run only: there is nothing but the file, the sample and, where
+    the version has an ONNX file as another route, the dump of that float network.
+    """
 
     conversion = models.OneToOneField(Conversion, on_delete=models.CASCADE, related_name="artifact")
     sha256 = models.CharField(max_length=64, db_index=True)
     size = models.PositiveBigIntegerField()
     inputs_sha256 = models.CharField(max_length=64)
-    framework = models.ForeignKey(Dump, on_delete=models.PROTECT, related_name="+")
-    quantized = models.ForeignKey(Dump, on_delete=models.PROTECT, related_name="+")
+    framework = models.ForeignKey(Dump, null=True, on_delete=models.PROTECT, related_name="+")
+    converted = models.ForeignKey(Dump, null=True, on_delete=models.PROTECT, related_name="+")
+    quantized = models.ForeignKey(Dump, null=True, on_delete=models.PROTECT, related_name="+")
     calibration_table_sha256 = models.CharField(max_length=64, blank=True)
+    build_facts_sha256 = models.CharField(
+        max_length=64, blank=True
+    )  # rewrites, layer table, the vendor's accuracy
+    proposal = models.JSONField(default=list)  # layers that should have more bits, when the recipe asked
+    framework_by = models.CharField(
+        max_length=10, choices=FrameworkBy, default=FrameworkBy.SOURCE, blank=True
+    )  # empty: there is no float dump
+    compiled = models.JSONField(default=dict, blank=True)  # see compiled.py
     toolkit_version = models.CharField(max_length=80)
     platform = models.CharField(max_length=40)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -88,3 +117,17 @@ class Artifact(models.Model):
 
     def __str__(self) -> str:
         return f"artifact of {self.conversion.source}"
+
+    @property
+    def is_run_only(self) -> bool:
+        """Was it built elsewhere, so that nothing is known of the way from the network to it?"""
+        return self.quantized_id is None
+
+    @property
+    def reference(self) -> Dump | None:
+        """What a run's layers are held against: the quantized graph; of a ready file the float network, if any."""
+        return self.quantized or self.framework
+
+    @property
+    def proposed_layers(self) -> tuple[ProposedLayer, ...]:
+        return read_proposal(self.proposal)

@@ -34,6 +34,10 @@ class Evaluation(models.Model):
     sample = models.PositiveIntegerField(default=0)
     board = models.ForeignKey(Board, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     iterations = models.PositiveIntegerField(default=20)
+    priority = models.SmallIntegerField(default=0)  # of its runs in the boards' queue
+    labels = models.JSONField(default=list)  # what its board must have
+    runtime_version = models.CharField(max_length=80, blank=True)  # of its board; empty: any
+    sequence = models.BooleanField(default=False)  # also the sequence check
     idempotency_key = models.CharField(max_length=100, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
@@ -76,12 +80,15 @@ class Evaluation(models.Model):
 
 
 class Leg(models.Model):
-    """One source of an evaluation on its way: conversion, run, two comparisons, verdict."""
+    """One source of an evaluation on its way: conversion, run, two or three comparisons, verdict."""
 
     evaluation = models.ForeignKey(Evaluation, on_delete=models.CASCADE, related_name="legs")
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="legs")
     conversion = models.ForeignKey(Conversion, null=True, on_delete=models.SET_NULL, related_name="legs")
     run = models.OneToOneField(Run, null=True, on_delete=models.SET_NULL, related_name="leg")
+    converted = models.ForeignKey(
+        Comparison, null=True, on_delete=models.SET_NULL, related_name="converted_legs"
+    )  # the source with the toolkit's own float graph, where the toolkit shows it
     quantization = models.ForeignKey(
         Comparison, null=True, on_delete=models.SET_NULL, related_name="quantization_legs"
     )
@@ -110,4 +117,5 @@ class Leg(models.Model):
     @property
     def jobs(self) -> list[Any]:
         """The jobs asked for so far, in the order of the work."""
-        return [job for job in (self.conversion, self.quantization, self.run, self.on_board) if job]
+        steps = (self.conversion, self.converted, self.quantization, self.run, self.on_board)
+        return [job for job in steps if job]

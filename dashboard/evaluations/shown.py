@@ -9,9 +9,10 @@ from django.db.models import Prefetch, QuerySet
 
 from dashboard.boards.models import RunResult
 from dashboard.boards.times import Totals, totals_of
+from dashboard.conversions.models import Artifact
 from dashboard.evaluations.models import Evaluation, Leg
 from dashboard.jobs.models import Job, State
-from dashboard.layers.charts import layers_chart
+from dashboard.layers.charts import labels_of, layers_chart
 from dashboard.layers.models import LayerScore
 from dashboard.layers.rows import LayerRow, layer_rows
 
@@ -26,6 +27,8 @@ LEG_NEEDS = (
     "run__wanted_board",
     "run__result",
     "run__artifact__conversion__source__version__model",
+    "converted__reference",
+    "converted__candidate",
     "quantization__reference",
     "quantization__candidate",
     "on_board__reference",
@@ -35,8 +38,11 @@ HEAVY = (
     "source__inspection__log",
     "conversion__log",
     "run__log",
+    "converted__log",
     "quantization__log",
     "on_board__log",
+    "converted__reference__layers",
+    "converted__candidate__layers",
     "quantization__reference__layers",
     "quantization__candidate__layers",
     "on_board__reference__layers",
@@ -72,6 +78,11 @@ class ShownLeg:
     @property
     def html_id(self) -> str:
         return f"leg-{self.leg.pk}"
+
+    @property
+    def artifact(self) -> Artifact | None:
+        """What the leg's conversion made, None before it has."""
+        return getattr(self.leg.conversion, "artifact", None)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -156,7 +167,9 @@ def _shown(leg: Leg, scores: dict[int, list[LayerScore]]) -> ShownLeg:
     places = {name: row.position for row in rows for name in _names(row)}
     reasons = [_reason(reason, leg.sentence, places) for reason in leg.reasons]
     told = [reason for reason in reasons if reason.text or reason.layer]
-    return ShownLeg(leg, rows, told, layers_chart(rows, simulated) if rows else None, result, simulated)
+    labels = labels_of(leg.evaluation.recipe.value.is_run_only)
+    chart = layers_chart(rows, simulated, labels) if rows else None
+    return ShownLeg(leg, rows, told, chart, result, simulated)
 
 
 def _names(row: LayerRow) -> set[str]:

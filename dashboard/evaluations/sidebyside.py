@@ -7,6 +7,7 @@ from dashboard.boards.fingerprints import Difference, differences
 from dashboard.boards.measured import scores_of
 from dashboard.boards.models import Run, RunResult
 from dashboard.boards.times import Totals, totals_of
+from dashboard.conversions.compiled import is_same_graph
 from dashboard.jobs.models import State
 from dashboard.layers.models import Comparison
 from dashboard.layers.rows import LayerRow, layer_rows
@@ -51,6 +52,16 @@ class SideBySide:
     settings: Sequence[tuple[str, str, str]]
 
     @property
+    def same_graph(self) -> bool:
+        """Did the toolkit compile both sources to the same operators?"""
+        return is_same_graph([self.first.run.artifact, self.second.run.artifact])
+
+    @property
+    def is_run_only(self) -> bool:
+        """Does either side lack a float network, by whose values layers could be aligned?"""
+        return any(side.run.artifact.framework_id is None for side in (self.first, self.second))
+
+    @property
     def times_comparable(self) -> bool:
         return not any(difference.matters for difference in self.differences)
 
@@ -80,7 +91,9 @@ def side_by_side(first: Run, second: Run) -> SideBySide:
 
 
 def matching_of(first: Run, second: Run) -> Comparison | None:
-    """The newest comparison of the two runs' float dumps that did not fail, else the newest."""
+    """The newest comparison of the two runs' float dumps that did not fail, else the newest; None without both."""
+    if not (first.artifact.framework_id and second.artifact.framework_id):
+        return None
     found = Comparison.objects.filter(
         reference=first.artifact.framework_id, candidate=second.artifact.framework_id
     ).defer("log")
@@ -113,7 +126,7 @@ def _settings(first: Run, second: Run) -> list[tuple[str, str, str]]:
 
 
 def _named(first: Run, second: Run) -> tuple[tuple[str, ...], list[str], list[str]]:
-    names = ("version", "route", "recipe", "toolkit version", "board", "iterations")
+    names = ("version", "route", "recipe", "toolkit version", "graph rewrites", "board", "iterations")
     return names, _values(first), _values(second)
 
 
@@ -124,6 +137,7 @@ def _values(run: Run) -> list[str]:
         conversion.source.route,
         str(conversion.recipe),
         run.artifact.toolkit_version,
+        ", ".join(run.artifact.compiled.get("rules", {})) or "—",
         str(run.board or "—"),
         str(run.iterations),
     ]

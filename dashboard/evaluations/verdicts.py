@@ -1,6 +1,6 @@
 """From stored scores and failures to a leg's verdict, in the words of similarity/verdict.py."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dashboard.evaluations.models import Leg, Outcome
@@ -26,11 +26,17 @@ def judge_leg(leg: Leg) -> Judged:
     """The verdict over what the leg measured; a job that failed makes it `cannot tell` for its step."""
     done = {State.SUCCEEDED}
     quantization = leg.quantization if leg.quantization and leg.quantization.state in done else None
+    converted = leg.converted if leg.converted and leg.converted.state in done else None
     on_board = leg.on_board if leg.on_board and leg.on_board.state in done else None
     failed = [job for job in leg.jobs if job.state not in done]
     if quantization is None:
         return blame(failed[0])
-    verdict = judge(compared(quantization), compared(on_board) if on_board else None)
+    verdict = judge(
+        compared(quantization),
+        compared(on_board) if on_board else None,
+        board_expected=leg.run is not None,
+        conversion=compared(converted) if converted else None,
+    )
     reasons = [{"code": r.code, "text": r.text, "layer": r.layer_key or ""} for r in verdict.reasons]
     judged = Judged(
         outcome=verdict.outcome,
@@ -40,6 +46,8 @@ def judge_leg(leg: Leg) -> Judged:
         reasons=reasons,
         advice=list(verdict.advice),
     )
+    if leg.run is None:
+        return _without_board(judged, leg.evaluation.recipe.settings["platform"])
     return judged if not failed else _with_failure(judged, failed[0])
 
 
@@ -52,6 +60,24 @@ def blame(job: Job) -> Judged:
 def cannot_tell(code: str, sentence: str, advice: list[str] | None = None) -> Judged:
     reason = {"code": code, "text": sentence, "layer": ""}
     return Judged(Outcome.CANNOT_TELL, sentence, reasons=[reason], advice=advice or [failure(code).advice])
+
+
+def _without_board(judged: Judged, platform: str) -> Judged:
+    """Keep what was found before the board; whether it would pass there nobody can tell."""
+    sentence = nowhere(platform)
+    missing = cannot_tell("board:none-suitable", sentence)
+    return replace(
+        judged,
+        outcome=judged.outcome if judged.outcome == Outcome.FAIL else Outcome.CANNOT_TELL,
+        sentence=f"{judged.sentence} {sentence}",
+        reasons=judged.reasons + missing.reasons,
+        advice=judged.advice + missing.advice,
+    )
+
+
+def nowhere(platform: str) -> str:
+    """That the project has no board for it."""
+    return f"Nothing ran on a board: the project has none of the platform {platform}."
 
 
 def _with_failure(judged: Judged, job: Job) -> Judged:

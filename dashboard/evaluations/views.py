@@ -8,6 +8,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.boards.models import Run
+from dashboard.conversions.compiled import is_same_graph
+from dashboard.conversions.presets import Preset, find_preset
 from dashboard.evaluations import services
 from dashboard.evaluations.forms import EvaluationForm
 from dashboard.evaluations.models import Evaluation
@@ -15,7 +17,7 @@ from dashboard.evaluations.shown import jobs_of, mark, shown_legs, with_legs
 from dashboard.evaluations.sidebyside import SideBySide, side_by_side
 from dashboard.evaluations.waiting import wait_of, waits
 from dashboard.jobs.listing import with_titles
-from dashboard.layers.charts import layers_chart
+from dashboard.layers.charts import labels_of, layers_chart
 from dashboard.layers.services import request_comparison
 from dashboard.projects.access import must_change
 from dashboard.registry.models import ModelVersion
@@ -29,7 +31,7 @@ def new_evaluation(request: HttpRequest, pk: int) -> HttpResponse:
         ModelVersion.objects.visible_to(request.user).select_related("model__project"), pk=pk
     )
     must_change(version.project, request.user)
-    form = EvaluationForm(version, request.POST or None, like=_like(request))
+    form = EvaluationForm(version, request.POST or None, like=_like(request), preset=_preset(request))
     if request.method == "POST" and form.is_valid():
         try:
             made, _ = services.request_evaluation(version, form.wanted(), request.user)
@@ -50,6 +52,8 @@ def evaluation(request: HttpRequest, pk: int) -> HttpResponse:
     context = _about(mine) | {
         "legs": legs,
         "simulated": any(leg.simulated for leg in legs),
+        "same_graph": is_same_graph([leg.artifact for leg in legs]),
+        "run_only": mine.recipe.value.is_run_only,
         "measured": any(leg.rows or leg.result for leg in legs),
         "may_change": mine.project.may_change(request.user),
         "run_ids": [leg.leg.run_id for leg in legs if leg.result],
@@ -79,7 +83,10 @@ def compare(request: HttpRequest) -> HttpResponse:
         found = side_by_side(first, second)
         if request.headers.get("HX-Request"):
             return _matching_progress(request, found)
-        charts = [layers_chart(one.rows, one.result.simulated) for one in (found.first, found.second)]
+        charts = [
+            layers_chart(one.rows, one.result.simulated, labels_of(one.run.artifact.is_run_only))
+            for one in (found.first, found.second)
+        ]
         context |= {"wait": wait_of(found.matching) if found.matching else None}
         context |= {"found": found, "charts": charts, "may_match": _may_match(request.user, first, second)}
     return render(request, "evaluations/compare.html", context)
@@ -92,6 +99,17 @@ def _like(request: HttpRequest) -> Evaluation | None:
         return None
     seen: QuerySet[Evaluation] = Evaluation.objects.visible_to(request.user).select_related("recipe")
     return get_object_or_404(seen, pk=_number(text))
+
+
+def _preset(request: HttpRequest) -> Preset | None:
+    """The preset to fill in (`?preset=<key>`). Raises Http404 for one that there is not."""
+    key = request.GET.get("preset")
+    if not key:
+        return None
+    preset = find_preset(key)
+    if preset is None:
+        raise Http404
+    return preset
 
 
 def _progress(request: HttpRequest, mine: Evaluation) -> HttpResponse:
@@ -136,14 +154,18 @@ def _number(text: str) -> int:
 
 def _may_match(user: Any, first: Run, second: Run) -> bool:
     """A comparison belongs to one project, so both runs must be of it."""
-    return first.project_id == second.project_id and second.project.may_change(user)
+    has_floats = all(run.artifact.framework_id for run in (first, second))
+    return has_floats and first.project_id == second.project_id and second.project.may_change(user)
 
 
 def _match(request: HttpRequest, first: Run | None, second: Run | None) -> HttpResponse:
     if first is None or second is None or first.project_id != second.project_id:
         raise Http404
     must_change(second.project, request.user)
-    request_comparison(first.artifact.framework, second.artifact.framework, request.user)
+    one, other = first.artifact.framework, second.artifact.framework
+    if one is None or other is None:  # of a ready file: the page does not offer it
+        raise Http404
+    request_comparison(one, other, request.user)
     return redirect(f"{request.path}?a={first.pk}&b={second.pk}")
 
 

@@ -1,21 +1,16 @@
 """Why a queued job has not begun: its place in the queue, and who is missing. A fixed number of queries."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from django.db.models import Count, Q
 
-from dashboard.boards.models import Board, BoardState, Run
+from dashboard.boards.models import Run
+from dashboard.boards.waiting import Wait, waits_of
+from dashboard.health.models import HealthCheck, TwinCheck
 from dashboard.jobs.models import Job, State
 from dashboard.jobs.services import alive
-
-
-@dataclass(frozen=True)
-class Wait:
-    """How many queued jobs of its kind stand before it (0: it is next), and why it waits."""
-
-    before: int
-    reason: str
+from dashboard.telemetry.sites import missing_worker, seen_at
 
 
 def waits(jobs: Iterable[Job]) -> dict[Job, Wait]:
@@ -24,13 +19,16 @@ def waits(jobs: Iterable[Job]) -> dict[Job, Wait]:
     if not queued:
         return {}
     served = {queue for process in alive("worker") for queue in process.queues}
-    boards = list(
-        Board.objects.filter(projects__in={job.project_id for job in queued}).select_related("run").distinct()
-    )
-    before = {
-        job: count for kind in {type(job) for job in queued} for job, count in _before(kind, queued).items()
-    }
-    return {job: Wait(before[job], _reason(job, served, boards)) for job in queued}
+    runs = [job for job in queued if isinstance(job, Run)]
+    seen = seen_at({run.site for run in runs})
+    found: dict[Job, Wait] = {}
+    for run, wait in waits_of(runs).items() if runs else ():
+        found[run] = wait
+    for kind in {type(job) for job in queued} - {Run}:
+        found |= {
+            job: Wait(count, "waiting for a free worker") for job, count in _before(kind, queued).items()
+        }
+    return {job: Wait(found[job].before, _reason(job, served, found[job].reason, seen)) for job in queued}
 
 
 def wait_of(job: Job) -> Wait | None:
@@ -46,24 +44,13 @@ def _before(kind: type[Job], queued: list[Job]) -> dict[Job, int]:
     return {job: counts[f"n{job.pk}"] for job in mine}
 
 
-def _reason(job: Job, served: set[str], boards: list[Board]) -> str:
+def _reason(job: Job, served: set[str], reason: str, seen: Mapping[str, datetime]) -> str:
+    if isinstance(job, HealthCheck | TwinCheck) and not job.is_ready:
+        return "waiting for its run on the board"
+    if job.queue not in served and isinstance(job, Run):
+        reason = missing_worker(job.site, seen.get(job.site))
+    elif job.queue not in served:
+        reason = f"no worker serves the queue {job.queue}"
     if job.attempt:
-        return f"put back after attempt {job.attempt}: {job.detail or 'it is tried again'}"
-    if job.queue not in served:
-        return f"no worker serves the queue {job.queue}"
-    return _board_reason(job, boards) if isinstance(job, Run) else "waiting for a free worker"
-
-
-def _board_reason(run: Run, boards: list[Board]) -> str:
-    suitable = [
-        board
-        for board in boards
-        if (board.pk == run.wanted_board_id if run.wanted_board_id else board.platform == run.platform)
-    ]
-    if not suitable:
-        return "no board suits it"
-    if any(board.state == BoardState.READY and board.run_id is None for board in suitable):
-        return "about to begin"
-    if run.wanted_board_id:
-        return f"{suitable[0].name} is {suitable[0].shown_state}"
-    return f"all {len(suitable)} boards are busy or out of service"
+        return f"put back after attempt {job.attempt} ({job.detail or 'it is tried again'}): {reason}"
+    return reason

@@ -20,10 +20,19 @@ TITLE_NEEDS = {
         "wanted_board",
     ),
     "comparison": ("reference", "candidate"),
+    "probe": ("board", "registration"),
+    "check": ("board",),
+    "twin": ("first_run__wanted_board", "second_run__wanted_board"),
+    "power": ("board",),
+    "import": ("project",),
 }
 HEAVY = {
     "comparison": ("reference__layers", "candidate__layers"),
     "run": ("board__private_key", "wanted_board__private_key"),
+    "probe": ("board__private_key", "registration__private_key"),
+    "check": ("board__private_key", "board__fingerprint"),
+    "twin": ("first_run__log", "second_run__log"),
+    "power": ("board__private_key", "board__fingerprint"),
 }
 
 Q_ = TypeVar("Q_", bound=QuerySet[Any])

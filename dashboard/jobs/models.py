@@ -13,6 +13,9 @@ from django.db.models.functions import Concat, Now, Right
 from dashboard.jobs.failures import Failure, failure
 
 LOG_CHARACTERS = 200_000
+STORING_SECONDS = (
+    1800.0  # what comes before and after the work that has a limit of its own: queues of disks, uploads
+)
 
 
 class State(models.TextChoices):
@@ -53,6 +56,10 @@ class JobQuerySet(models.QuerySet[Any]):
             Q(not_before__isnull=True) | Q(not_before__lte=Now()),
             state=State.QUEUED,
         ).order_by(F("published_at").asc(nulls_first=True), "pk")
+
+    def called(self) -> Self:
+        """Queued rows that workers have been told of and could begin."""
+        return self.filter(state=State.QUEUED, published_at__isnull=False)
 
     def unrenewed(self) -> Self:
         """Running rows whose worker has not renewed the lease in time."""
@@ -132,9 +139,20 @@ class Job(models.Model):
         return failure(self.failure) if self.failure else None
 
     @classmethod
+    def longest_seconds(cls) -> float:
+        """After so long a worker that is still at it hangs: its lease is renewed no more, and the job taken back."""
+        return float(settings.TOOLKIT_SECONDS) + STORING_SECONDS
+
+    @classmethod
     def most_at_once(cls) -> int:
         """How many of these jobs are worth telling the workers about in one round."""
         return 200
+
+    @classmethod
+    def to_tell(cls) -> JobQuerySet:
+        """The jobs that the dispatcher tells workers about, now that it looks."""
+        rows: JobQuerySet = cls._default_manager.to_ring()
+        return rows
 
     # Moves
 
@@ -276,12 +294,15 @@ def _concrete() -> list[type[Job]]:
 
 
 class Heartbeat(models.Model):
-    """A process that lives: which worker serves which queues, which dispatcher runs. For readiness, not for jobs."""
+    """A process that lives: which worker serves which queues and offers what (conversions/offered.py), which dispatcher
+    runs. For readiness and for what may be asked for, not for jobs.
+    """
 
     name = models.CharField(max_length=120, unique=True)
     role = models.CharField(max_length=20)
     queues = models.JSONField(default=list)
     offers = models.JSONField(default=dict)
+    since = models.DateTimeField(db_default=Now())
     at = models.DateTimeField(default=Now)
 
     class Meta:

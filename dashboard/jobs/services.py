@@ -1,5 +1,6 @@
 """Verbs about any job: note that a process lives, take back what is no longer renewed."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +16,21 @@ ALIVE_SECONDS = 30  # three heartbeats of ten seconds
 SHARE = 0.2
 
 
-def beat(name: str, role: str, queues: list[str] | None = None, offers: dict[str, Any] | None = None) -> None:
-    """Note that the process `name` lives, at the database's time."""
-    Heartbeat.objects.update_or_create(
-        name=name, defaults={"role": role, "queues": queues or [], "offers": offers or {}, "at": Now()}
-    )
+def beat(
+    name: str,
+    role: str,
+    queues: list[str] | None = None,
+    offers: dict[str, Any] | None = None,
+    is_first: bool = False,
+) -> None:
+    """Note that the process `name` lives, at the database's time; the first time, that it lives since now.
+
+    What it offers stands in the same row as its queues, so that nobody sees the one without the other.
+    """
+    told = {"role": role, "queues": queues or [], "offers": offers or {}, "at": Now()}
+    if is_first:
+        told["since"] = Now()
+    Heartbeat.objects.update_or_create(name=name, defaults=told)
 
 
 def alive(role: str) -> QuerySet[Heartbeat]:
@@ -47,7 +58,11 @@ def jobs_in_vain(kind: type[Job]) -> QuerySet[Any]:
 
 @dataclass(frozen=True)
 class Overdue:
-    """How many running jobs are no longer renewed, of how many that run."""
+    """How many losses are overdue, of how many that there can be.
+
+    A worker of which nothing is renewed any more is one loss, however many jobs its threads did; of one that renews
+    some of its jobs, each of the others counts.
+    """
 
     overdue: int
     running: int
@@ -60,10 +75,15 @@ class Overdue:
 
 def overdue() -> Overdue:
     """Count what the sweeper would take back."""
-    return Overdue(
-        sum(kind.objects.unrenewed().count() for kind in kinds()),
-        sum(kind.objects.filter(state=State.RUNNING).count() for kind in kinds()),
-    )
+    lost, kept = Counter[str](), Counter[str]()
+    for kind in kinds():
+        lost.update(kind.objects.unrenewed().values_list("owner", flat=True))
+        kept.update(
+            kind.objects.filter(state=State.RUNNING, lease_until__gte=Now()).values_list("owner", flat=True)
+        )
+    losses = {owner: count if owner in kept else 1 for owner, count in lost.items()}
+    whole = sum(kept.values()) + sum(losses.values())
+    return Overdue(sum(losses.values()), whole)
 
 
 def take_back(job: Job) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -9,8 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from dashboard.evaluations.waiting import wait_of
 from dashboard.jobs.listing import Cursor, newest, with_titles, words
 from dashboard.jobs.models import State, kind_named
-from dashboard.pipeline import cancel_job
-from dashboard.projects.access import must_change
+from dashboard.pipeline import cancel_job, may_cancel
 
 
 @require_safe
@@ -35,7 +35,7 @@ def job(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
         "wait": wait_of(mine),
         "project": mine.project,
         "shown_log": mine.log[-20_000:],
-        "may_change": mine.project.may_change(request.user),
+        "may_cancel": may_cancel(mine, request.user),
         "own_page": mine.get_absolute_url() if mine.get_absolute_url() != request.path else "",
     }
     return render(request, "jobs/job.html", context)
@@ -45,7 +45,8 @@ def job(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
 def cancel(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
     """End a queued job, or ask a running one to stop."""
     mine = _job(request.user, kind, pk)
-    must_change(mine.project, request.user)
+    if not may_cancel(mine, request.user):
+        raise PermissionDenied
     cancel_job(mine, request.user)
     return redirect(mine)
 

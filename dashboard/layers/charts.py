@@ -24,6 +24,11 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 HOVER = "<b>%{customdata[0]}</b><br>%{customdata[1]}<br>"
 
 
+def labels_of(is_run_only: bool) -> Mapping[str, str]:
+    """The names of the steps; of a ready file the board is held against the float network."""
+    return {**LABELS, "board": "float → board"} if is_run_only else LABELS
+
+
 def layers_chart(
     rows: Sequence[LayerRow], simulated: bool = False, labels: Mapping[str, str] = LABELS
 ) -> dict[str, Any]:

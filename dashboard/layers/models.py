@@ -29,6 +29,7 @@ class Dump(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="dumps")
     rung = models.CharField(max_length=20, choices=Rung)
     simulated = models.BooleanField(default=False)
+    imported = models.BooleanField(default=False)  # made with the vendor's own tools, and uploaded
     sha256 = models.CharField(max_length=64, db_index=True)
     size = models.PositiveBigIntegerField()
     layers = models.JSONField(default=list)  # the file's own list, without the numbers
@@ -41,8 +42,9 @@ class Dump(models.Model):
 
     @property
     def label(self) -> str:
-        """The rung's name as pages show it; what a simulated board made says so."""
-        return f"{self.rung} (simulated)" if self.simulated else self.rung
+        """The rung's name as pages show it; what a simulated board made says so, and what was imported."""
+        words = [word for word in ("simulated", "imported") if getattr(self, word)]
+        return f"{self.rung} ({', '.join(words)})" if words else self.rung
 
 
 class Comparison(Job):

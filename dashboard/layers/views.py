@@ -35,6 +35,7 @@ def comparison(request: HttpRequest, pk: int) -> HttpResponse:
         "scores": scores,
         "chart": layers_chart(rows, labels={"quantization": step, "board": step}),
         "simulated": simulated,
+        "imported": mine.reference.imported or mine.candidate.imported,
         "may_change": mine.project.may_change(request.user),
     }
     return render(request, "layers/comparison.html", context)
@@ -51,5 +52,5 @@ def _progress(request: HttpRequest, mine: Comparison) -> HttpResponse:
 def dump_file(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The dump's tensor file."""
     dump = get_object_or_404(Dump.objects.visible_to(request.user).defer("layers"), pk=pk)
-    word = "-simulated" if dump.simulated else ""
+    word = "-simulated" if dump.simulated else "-imported" if dump.imported else ""
     return download(dump.sha256, f"{dump.rung}-{dump.pk}{word}.safetensors")

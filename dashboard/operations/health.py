@@ -11,34 +11,36 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from dashboard import files
-from dashboard.boards.models import Board
 from dashboard.jobs.services import alive
+from dashboard.telemetry.sites import site_states
 
 PING_SECONDS = 1.0
 PING_LIMIT = 2.0  # connecting and asking, and a name server that does not answer
 PLAIN_QUEUES = ("inspect", "convert.reference", "compare")
 # one thread: while a ping hangs, later ones wait for it and are given up on in time
 _pings = ThreadPoolExecutor(max_workers=1, thread_name_prefix="redis-ping")
+_looks = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-look")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One part of the site: whether it is there, and what an operator should know."""
+    """One part of the site: whether it is there, and what an operator should know.
+
+    Without one that is not vital the site still serves: a lab that lost its worker keeps nobody else from working.
+    """
 
     name: str
     ok: bool
     says: str
 
+    @property
+    def is_vital(self) -> bool:
+        return self.name != "sites"
+
 
 def readiness() -> list[Check]:
     """Every check, in the order in which a broken site is mended."""
     return [_guarded(name, check) for name, check in CHECKS.items()]
-
-
-def needed_queues() -> set[str]:
-    """Queues that somebody must serve: the plain ones and one for every site that has a board."""
-    sites = Board.objects.order_by("site").values_list("site", flat=True).distinct()
-    return {*PLAIN_QUEUES, *(f"boards.{site}" for site in sites)}
 
 
 def served_queues() -> set[str]:
@@ -77,6 +79,16 @@ def _redis() -> str:
     return "answers"
 
 
+def _store() -> str:
+    future: Future[None] = _looks.submit(files.check)
+    try:
+        future.result(timeout=PING_LIMIT)
+    except Exception as error:
+        future.cancel()
+        raise NotThere(f"does not answer; files wait, nothing is lost: {error}"[:300]) from error
+    return "answers"
+
+
 def _dispatcher() -> str:
     number = alive("dispatcher").count()
     if not number:
@@ -85,10 +97,17 @@ def _dispatcher() -> str:
 
 
 def _workers() -> str:
-    missing = sorted(needed_queues() - served_queues())
+    missing = sorted(set(PLAIN_QUEUES) - served_queues())
     if missing:
         raise NotThere(f"no worker serves {', '.join(missing)}")
-    return "every queue is served"
+    return "inspections, conversions and comparisons are served"
+
+
+def _sites() -> str:
+    states = site_states()
+    if silent := [state.says for state in states if not state.is_served]:
+        raise NotThere("; ".join(silent))
+    return f"{len(states)} sites with boards, each with a worker"
 
 
 def _disk() -> str:
@@ -105,8 +124,10 @@ class NotThere(Exception):
 CHECKS: dict[str, Callable[[], str]] = {
     "database": _database,
     "redis": _redis,
+    "store": _store,
     "dispatcher": _dispatcher,
     "workers": _workers,
+    "sites": _sites,
     "disk": _disk,
 }
 

@@ -16,7 +16,9 @@ from dashboard.boards.models import Board, BoardState, Run
 from dashboard.conversions.models import Conversion
 from dashboard.jobs.models import Heartbeat, Job, State, kinds
 from dashboard.layers.models import Comparison
+from dashboard.registration.models import Probe
 from dashboard.registry.models import Inspection
+from dashboard.telemetry.sites import site_states
 
 SILENT = timedelta(hours=1)  # processes not heard of for longer are history, not news
 
@@ -39,6 +41,7 @@ class Figures(Collector):
         yield _jobs()
         yield _oldest()
         yield _boards()
+        yield _site_workers()
         yield _heartbeats()
         yield GaugeMetricFamily("layerwise_free_bytes", "Free bytes of the file store.", files.free_bytes())
 
@@ -71,8 +74,16 @@ def _queued_since() -> Iterator[tuple[str, datetime]]:
             yield queue, since
     for toolkit, since in _grouped(Conversion, KeyTextTransform("toolkit", "recipe__settings")):
         yield f"convert.{toolkit}", since
-    for site, since in _grouped(Run, F("site")):
+    for site, since in _oldest_of_sites().items():
         yield f"boards.{site}", since
+
+
+def _oldest_of_sites() -> dict[str, datetime]:
+    """Runs and probes wait in the same queues."""
+    oldest = dict(_grouped(Run, F("site")))
+    for site, since in _grouped(Probe, F("site")):
+        oldest[site] = min(since, oldest.get(site, since))
+    return oldest
 
 
 def _grouped(kind: type[Job], by: Any) -> Iterator[tuple[str, datetime]]:
@@ -85,11 +96,22 @@ def _boards() -> GaugeMetricFamily:
         "layerwise_boards", "Boards by state; busy ones are ready too.", labels=["state"]
     )
     counts = Board.objects.aggregate(
-        busy=Count("pk", filter=Q(run__isnull=False)),
+        busy=Count("pk", filter=Q(run__isnull=False) | ~Q(held_by="")),
         **{state: Count("pk", filter=Q(state=state)) for state in BoardState.values},
     )
     for state, number in counts.items():
         family.add_metric([state], number)
+    return family
+
+
+def _site_workers() -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "layerwise_site_workers",
+        "Living workers of a site that has boards; 0: its runs wait.",
+        labels=["site"],
+    )
+    for state in site_states():
+        family.add_metric([state.name], len(state.workers))
     return family
 
 

@@ -1,11 +1,17 @@
-"""What every request meets: a limit on its body, and on the way back a strict Content-Security-Policy."""
+"""What every request meets: a limit on its body, a word when the file store is away, and on the way back a strict
+Content-Security-Policy."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 
+from dashboard.files import StoreAway
+
+logger = logging.getLogger(__name__)
 POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -32,6 +38,24 @@ class ContentSecurityPolicy:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        return response
+
+
+class FileStore:
+    """A page that needs the file store while that is away says so, instead of looking like our own fault."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, StoreAway):
+            return None
+        logger.warning("the file store is away: %s", error)
+        response = render(request, "503.html", status=503)
+        response.headers["Retry-After"] = "30"
         return response
 
 

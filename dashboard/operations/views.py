@@ -1,5 +1,7 @@
 """For operators and their tools: does the process live, is the site ready, how is it doing."""
 
+from typing import Any
+
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -10,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from dashboard.operations.health import readiness
 from dashboard.operations.metrics import exposition
 from dashboard.operations.trust import is_trusted
+from dashboard.telemetry.sites import SiteState, site_states
 
 
 @login_not_required
@@ -24,12 +27,27 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Everything the site needs is there (200) or not (503). What is wrong is told to trusted callers only."""
+    """Everything the site needs is there (200) or not (503). What is wrong is told to trusted callers only.
+
+    A lab without its worker is told too, but keeps the site from nothing.
+    """
     checks = readiness()
-    ready = all(check.ok for check in checks)
+    ready = all(check.ok for check in checks if check.is_vital)
     talks = checks[0].ok and is_trusted(request)  # whether somebody is staff is known only with the database
     shown = {check.name: {"ok": check.ok, **({"says": check.says} if talks else {})} for check in checks}
-    return JsonResponse({"ready": ready, "checks": shown}, status=200 if ready else 503)
+    sites = {"sites": [_told(state) for state in site_states()]} if talks else {}
+    return JsonResponse({"ready": ready, "checks": shown, **sites}, status=200 if ready else 503)
+
+
+def _told(state: SiteState) -> dict[str, Any]:
+    """One site with its boards and living workers."""
+    return {
+        "site": state.name,
+        "workers": list(state.workers),
+        "worker_seen_at": state.seen_at,
+        "boards": state.boards,
+        "boards_in_service": state.ready,
+    }
 
 
 @login_not_required

@@ -9,10 +9,29 @@ from django.core.validators import RegexValidator, URLValidator
 
 from dashboard.pageform import PageForm
 from dashboard.registry.models import Layout, Purpose
-from dashboard.registry.services import Origin, Upload
+from dashboard.registry.services import ROUTE_FILES, Origin, Upload
 
 ROUTES = ("direct", "traced", "", "")
 WEB = URLValidator(schemes=["http", "https"])
+
+
+class FilesInput(forms.ClearableFileInput):
+    """A field of the page that takes several files."""
+
+    allow_multiple_selected = True
+
+
+class RouteFiles(forms.FileField):
+    """The file of a route, or the two files of a format that needs two; cleans to a list."""
+
+    widget = FilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        given = data if isinstance(data, list | tuple) else [data]
+        if len(given) > ROUTE_FILES:
+            raise ValidationError(f"A route has at most {ROUTE_FILES} files.")
+        cleaned = [super(RouteFiles, self).clean(file, initial) for file in given]
+        return [file for file in cleaned if file]
 
 
 class RegisterForm(PageForm):
@@ -41,8 +60,8 @@ class VersionForm(PageForm):
             self.fields[f"route_{number}"] = forms.CharField(
                 max_length=40, required=False, initial=route, label="Route", validators=[name]
             )
-            self.fields[f"file_{number}"] = forms.FileField(
-                required=False, allow_empty_file=True, label="Model file (.onnx)"
+            self.fields[f"file_{number}"] = RouteFiles(
+                required=False, allow_empty_file=True, label="Model file, or both files"
             )
         self.dress()
 
@@ -68,7 +87,7 @@ class VersionForm(PageForm):
         rows = (
             (self.cleaned_data[f"route_{n}"], self.cleaned_data.get(f"file_{n}")) for n in range(len(ROUTES))
         )
-        return [Upload(file.name, file, route) for route, file in rows if file]
+        return [Upload(file.name, file, route) for route, files in rows for file in files or ()]
 
     def origin(self) -> Origin:
         data = self.cleaned_data

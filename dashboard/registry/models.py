@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from dashboard.jobs.models import Job, State
 from dashboard.projects.models import Project, ProjectOwnedQuerySet
+from dashboard.registry.formats import Format
 
 
 class ModelVersionQuerySet(ProjectOwnedQuerySet):
@@ -75,7 +76,7 @@ class ModelVersion(models.Model):
 
 
 class Source(models.Model):
-    """One file of a version: a route to the same network."""
+    """One file of a version: a route to the same network. Formats of two files are stored as a zip of both."""
 
     version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="sources")
     route = models.CharField(max_length=40, default="main")
@@ -95,6 +96,12 @@ class Source(models.Model):
     @property
     def project(self) -> Project:
         return self.version.project
+
+    @property
+    def format(self) -> Format | None:
+        """What the inspection recognised, None before it has ended well; reports from before formats are of ONNX."""
+        report = reported(self)
+        return Format(report.get("format", Format.ONNX)) if report else None
 
 
 class Layout(models.TextChoices):

@@ -14,6 +14,7 @@ from dashboard import files
 from dashboard.jobs.models import State
 from dashboard.projects.models import Project
 from dashboard.projects.services import record, unique_slug
+from dashboard.registry.bundle import TooMuch, bundled
 from dashboard.registry.models import (
     InputSet,
     Inspection,
@@ -25,6 +26,7 @@ from dashboard.registry.models import (
 )
 
 ROUTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+ROUTE_FILES = 2  # Caffe, Darknet and MXNet have a description and weights
 
 
 class Refused(Exception):
@@ -78,21 +80,13 @@ def upload_version(
     model: RegisteredModel, uploads: Sequence[Upload], user: Any, origin: Origin | None = None
 ) -> tuple[ModelVersion, bool]:
     """Store the files and make them a version; the same files with the same commit again are the same version.
+    Two files of one route are the two parts of one source.
 
     What an earlier inspection could not look into to a good end is looked into again. Returns the version and
     whether it is new. Raises Refused.
     """
     origin = origin or Origin()
-    routes = [upload.route for upload in uploads]
-    if not routes or len(set(routes)) != len(routes):
-        raise Refused(
-            "recipe:invalid", "A version needs at least one source, each with a route name of its own."
-        )
-    if odd := [route for route in routes if not ROUTE.fullmatch(route)]:
-        raise Refused(
-            "recipe:invalid", f"A route is up to 40 letters, digits, dots, dashes, not {odd[0]!r:.60}."
-        )
-    stored = {upload.route: (clean_filename(upload.filename), _store(upload.stream)) for upload in uploads}
+    stored = {route: _store_route(files) for route, files in _by_route(uploads).items()}
     with transaction.atomic():
         # two uploads of the same files at once wait here for each other
         RegisteredModel.objects.select_for_update().get(pk=model.pk)
@@ -140,6 +134,38 @@ def upload_input_set(  # noqa: PLR0917 - the nouns of an upload, in the order of
     return input_set, created
 
 
+def _by_route(uploads: Sequence[Upload]) -> dict[str, list[Upload]]:
+    """The files of each route: one, or the two of a format that needs two. Raises Refused."""
+    routes: dict[str, list[Upload]] = {}
+    for upload in uploads:
+        routes.setdefault(upload.route, []).append(upload)
+    if not routes:
+        raise Refused("recipe:invalid", "A version needs at least one source.")
+    if odd := [route for route in routes if not ROUTE.fullmatch(route)]:
+        raise Refused(
+            "recipe:invalid", f"A route is up to 40 letters, digits, dots, dashes, not {odd[0]!r:.60}."
+        )
+    if crowded := [route for route, files in routes.items() if len(files) > ROUTE_FILES]:
+        raise Refused("recipe:invalid", f"Route {crowded[0]} has more files than {ROUTE_FILES}.")
+    return routes
+
+
+def _store_route(uploads: Sequence[Upload]) -> tuple[str, files.Stored]:
+    """Name and stored file of one route; two files become one zip. Raises Refused."""
+    named = [(clean_filename(upload.filename), upload.stream) for upload in uploads]
+    if len(named) == 1:
+        return named[0][0], _store(named[0][1])
+    if len({name for name, _ in named}) < len(named):
+        raise Refused(
+            "recipe:invalid", f"Both files of route {uploads[0].route} are named {named[0][0]!r:.60}."
+        )
+    try:
+        with bundled(named, settings.MAX_UPLOAD_BYTES) as both:
+            return f"{PurePosixPath(min(name for name, _ in named)).stem[:190]}.zip", _store(both)
+    except TooMuch as error:
+        raise too_large() from error
+
+
 def _inspect(row: Source | InputSet, user: Any) -> None:
     """Queue the inspection of what was uploaded."""
     what = {"source": row} if isinstance(row, Source) else {"input_set": row}
@@ -159,15 +185,19 @@ def clean_filename(name: str) -> str:
     return "".join(letter for letter in last if letter.isprintable())[:200] or "unnamed"
 
 
+def too_large() -> Refused:
+    return Refused("model:too-large", f"The limit is {settings.MAX_UPLOAD_BYTES // 1_000_000} MB.")
+
+
 def _store(stream: files.Readable) -> files.Stored:
     try:
         return files.put(stream, limit=settings.MAX_UPLOAD_BYTES)
     except files.TooLarge as error:
-        raise Refused(
-            "model:too-large", f"The limit is {settings.MAX_UPLOAD_BYTES // 1_000_000} MB."
-        ) from error
+        raise too_large() from error
     except files.StoreFull as error:
         raise Refused("system:store-full", "The site's disk is full.") from error
+    except files.StoreAway as error:
+        raise Refused("system:store-away", "Nothing was stored.") from error
 
 
 def _same_version(model: RegisteredModel, wanted: dict[str, str], origin: Origin) -> ModelVersion | None:

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.downloads import download
 from dashboard.evaluations.latest import with_origin
 from dashboard.evaluations.models import Evaluation
+from dashboard.lint.shown import attach_sums
 from dashboard.pageform import status_of
 from dashboard.projects.access import developer_in, membership_in, must_change
 from dashboard.projects.models import CHANGERS
@@ -83,6 +84,7 @@ def version(request: HttpRequest, pk: int) -> HttpResponse:
         .prefetch_related(SOURCES),
         pk=pk,
     )
+    attach_sums(mine, mine.sources.all())
     evaluations = with_origin(mine.evaluations.select_related("recipe", "board", "created_by"))
     evaluations = evaluations.prefetch_related("legs__source")
     context = {

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
+from dashboard.boards.models import Board
 from dashboard.supervisor import redis_server, stack
 from dashboard.supervisor.datafolder import DataFolder
 from dashboard.supervisor.probes import Answer, ask
@@ -118,11 +119,17 @@ def _start_all(
     boards = [stack.simulated_board(number + 1, folder.path, environment) for number in range(wishes.boards)]
     running = supervisor.start(
         *boards,
-        stack.worker(environment, settings.SITES, wishes.processes),
+        stack.worker(environment, [], wishes.processes),
+        stack.board_worker(environment, settings.SITES, board_threads(wishes.boards)),
         stack.dispatcher(environment),
         stack.web(address, environment, folder.path),
     )
     return running[: wishes.boards]
+
+
+def board_threads(simulated: int) -> int:
+    """How many boards are served at once: one thread each, unless the setting says how many."""
+    return settings.BOARD_THREADS or max(4, simulated, Board.objects.count())
 
 
 def _write_run(

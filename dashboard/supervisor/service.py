@@ -31,7 +31,7 @@ class Service:
     program: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     is_ready: Callable[[str], bool] = lambda written: True
-    ready_s: float = 60.0
+    ready_s: float = 120.0
     grace_s: float = 10.0
     shared: tuple[int, ...] = ()
 

@@ -3,17 +3,22 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from django.conf import settings
 
 from dashboard.supervisor.probes import ask
 from dashboard.supervisor.service import ROOT, Service
 from dashboard.supervisor.sockets import listen
 
 MANAGE = [sys.executable, str(ROOT / "manage.py")]
-PLAIN_QUEUES = ("inspect", "convert.reference", "compare")
+PLAIN_QUEUES = ("inspect", "convert.reference", "convert.ready", "compare")
+# served where an environment is; whether it works is what the worker finds out (workers/offering.py)
+TOOLKIT_QUEUES = {"convert.rknn1": settings.RKNN1_PLACES, "convert.rknn2": settings.RKNN2_DIRS}
+THREADS = ("--pool", "threads")  # of a worker for boards alone
 QUIRK = "transpose-over-4d"
 
 
@@ -39,7 +44,17 @@ class Address:
 
 def queues(sites: list[str]) -> list[str]:
     """Every queue that a worker on this machine serves; boards are reached by their site's queue."""
-    return [*PLAIN_QUEUES, *(f"boards.{site}" for site in sites)]
+    toolkits = [
+        queue
+        for queue, places in TOOLKIT_QUEUES.items()
+        if any(place.is_file() or (place / "bin" / "python").is_file() for place in places)
+    ]
+    return [*PLAIN_QUEUES, *toolkits, *(queue_of(site) for site in sites)]
+
+
+def queue_of(site: str) -> str:
+    """The queue of the boards at a site."""
+    return f"boards.{site}"
 
 
 def web(address: Address, environment: dict[str, str], data: Path) -> Service:
@@ -65,31 +80,34 @@ def web(address: Address, environment: dict[str, str], data: Path) -> Service:
     )  # fmt: skip
 
 
-def worker(environment: dict[str, str], sites: list[str], processes: int) -> Service:
-    """The Celery worker. TERM means QUIT to it: finish within the soft shutdown or let the lease run out."""
-    program = [
-        *(
-            sys.executable,
-            "-m",
-            "celery",
-            "-A",
-            "dashboard.celery",
-            "worker",
-            "--without-gossip",
-            "--without-mingle",
-        ),
-        *(
-            "-Q",
-            ",".join(queues(sites)),
-            "--concurrency",
-            str(processes),
-            "-n",
-            f"layerwise-{os.getpid()}@%h",
-        ),
+def worker_program(name: str, served: Sequence[str], at_once: int, *options: str) -> list[str]:
+    """The command of a Celery worker for these queues."""
+    return [
+        *(sys.executable, "-m", "celery", "-A", "dashboard.celery", "worker"),
+        *("--without-gossip", "--without-mingle", *options),
+        *("-Q", ",".join(served), "--concurrency", str(at_once)),
+        *("-n", f"layerwise-{name}-{os.getpid()}@%h"),
     ]
-    return Service(
-        "worker", program, {**environment, "REMAP_SIGTERM": "SIGQUIT"}, is_ready=_says("[queues]"), grace_s=10
-    )
+
+
+def worker(environment: dict[str, str], sites: list[str], processes: int) -> Service:
+    """The Celery worker for everything but boards, or, with sites, for these as well: a process a job.
+
+    TERM means QUIT to it: finish within the soft shutdown or let the lease run out.
+    """
+    program = worker_program("worker", queues(sites), processes)
+    told = {**environment, "REMAP_SIGTERM": "SIGQUIT"}
+    return Service("worker", program, told, is_ready=_says("[queues]"), grace_s=10)
+
+
+def board_worker(environment: dict[str, str], sites: list[str], threads: int) -> Service:
+    """The Celery worker for the boards of these sites: mostly it waits for them, so a thread a board will do.
+
+    TERM means TERM: its threads give back what they are doing (workers/serving.py). After QUIT Celery would kill them,
+    which threads cannot be, and wait for them without having told them.
+    """
+    program = worker_program("boards", [queue_of(site) for site in sites], threads, *THREADS)
+    return Service("boards", program, environment, is_ready=_says("[queues]"), grace_s=10)
 
 
 def dispatcher(environment: dict[str, str]) -> Service:

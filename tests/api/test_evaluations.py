@@ -8,7 +8,7 @@ from dashboard.evaluations.models import Evaluation
 from dashboard.jobs.models import State
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("converter")]
 URL = "/api/v1/evaluations/"
 
 

@@ -57,6 +57,21 @@ def test_a_list_of_routes_names_the_files(api, model):
     assert [source["route"] for source in answer.json()["sources"]] == ["direct", "traced"]
 
 
+def test_both_files_of_a_route_are_one_source(api, model):
+    both = [file("a", "net.prototxt"), file("b", "net.caffemodel")]
+    answer = upload(api, model, **{"source.main": both})
+    assert [(one["route"], one["filename"]) for one in answer.json()["sources"]] == [("main", "net.zip")]
+
+
+def test_a_route_that_is_named_twice_has_both_files(api, model):
+    answer = upload(api, model, sources=[file("a", "n.cfg"), file("b", "n.weights")], routes=["main", "main"])
+    assert [one["filename"] for one in answer.json()["sources"]] == ["n.zip"]
+
+
+def test_the_format_is_not_known_before_the_inspection(api, model):
+    assert upload(api, model, sources=[file()]).json()["sources"][0]["format"] is None
+
+
 def test_the_answer_holds_the_files_hash(api, model):
     wanted = hashlib.sha256(b"bytes of a model").hexdigest()
     assert upload(api, model, sources=[file()]).json()["sources"][0]["sha256"] == wanted

@@ -13,11 +13,13 @@ from tests.architecture.sources import ROOT
 
 PIN = re.compile(r"^[A-Za-z0-9._\[\]-]+==[A-Za-z0-9.+!]+( ; .+)?$")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-SERVICES: dict[str, Any] = COMPOSE["services"]
+LAB: dict[str, Any] = yaml.safe_load((ROOT / "docker" / "lab-worker.compose.yml").read_text())
+SERVICES: dict[str, Any] = {**COMPOSE["services"], **LAB["services"]}
 BUILT = {name: service for name, service in SERVICES.items() if "build" in service}
 # What the programs in the images read besides the product's own settings.
 FOREIGN = {
     "LAYERWISE_LISTEN",
+    "LAYERWISE_SITE",
     "POSTGRES_DB",
     "POSTGRES_USER",
     "POSTGRES_PASSWORD",
@@ -132,7 +134,7 @@ def test_every_volume_is_declared(name: str) -> None:
         for volume in SERVICES[name].get("volumes", [])
         if not volume.startswith(("./", "/"))
     }
-    assert named <= set(COMPOSE["volumes"])
+    assert named <= {*COMPOSE["volumes"], *LAB["volumes"]}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -154,6 +156,15 @@ def test_no_secret_stands_in_the_compose_file() -> None:
     assert [
         value for value in values if re.search(r"PASSWORD|SECRET|:.*@", value) and "${" not in value
     ] == []
+
+
+def test_a_labs_worker_lets_nobody_in() -> None:
+    assert "ports" not in LAB["services"]["lab-worker"]
+
+
+def test_a_labs_worker_serves_its_site_and_nothing_else() -> None:
+    command = LAB["services"]["lab-worker"]["command"]
+    assert command[:4] == ["python", "manage.py", "worker", "--site"] and "--converter" not in command
 
 
 def test_the_docker_engine_is_given_to_nobody() -> None:

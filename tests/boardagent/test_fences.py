@@ -1,161 +1,97 @@
 """Who may use the board: the newest fence, alone; what older ones left running is ended."""
 
-import json
 import os
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from boardagent import fences, protocol
-
-ROOT = Path(protocol.__file__).parent.parent
-
-
-def run_folder(root: Path, fence: int, **changes: object) -> Path:
-    folder = root / f"run-{fence}"
-    folder.mkdir()
-    for name in ("a.onnx", "i.safetensors"):
-        (folder / name).write_bytes(b"x")
-    job = {"schema": 1, "kind": "run", "fence": fence, "artifact": "a.onnx", "inputs": "i.safetensors",
-           "npu": "sim", "modes": ["plain"], "deadline_s": 60, **changes}  # fmt: skip
-    (folder / "job.json").write_text(json.dumps(job))
-    return folder
+from tests.boardagent.agents import Agents, grandchild_of, is_gone, result_of, run_folder, run_pid
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
-    """Starts the real agent on this machine; its NPU sleeps. What still runs at the end is killed."""
-    npu = tmp_path / "npu"
-    npu.write_text("#!/bin/sh\nsleep 600 & echo $! > $3/grandchild; wait\n")
-    npu.chmod(0o755)
-    started: list[subprocess.Popen[bytes]] = []
-
-    def agent(*verb: str) -> "subprocess.Popen[bytes]":
-        environment = {
-            **os.environ,
-            "LAYERWISE_SIM_NPU": json.dumps([str(npu)]),
-            "LAYERWISE_ROOT": str(tmp_path),
-        }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "boardagent", *verb],
-            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        started.append(process)
-        return process
-
-    yield agent
-    for process in started:
-        process.kill()
-        process.communicate()
+def test_an_older_fence_is_refused(agents: Agents) -> None:
+    agents.do("clean", "7")
+    assert agents.do("clean", "6").returncode == protocol.EXIT_STALE_FENCE
 
 
-def grandchild_of(folder: Path) -> int:
-    """The pid of what the sleeping NPU started, once it did."""
-    path = folder / "plain" / "grandchild"
-    until = time.monotonic() + 10
-    while not (path.exists() and path.read_text().strip()) and time.monotonic() < until:
-        time.sleep(0.02)
-    return int(path.read_text())
+def test_an_older_run_is_refused(agents: Agents, tmp_path: Path) -> None:
+    agents.do("clean", "7")
+    assert agents.do("start", str(run_folder(tmp_path, 6))).returncode == protocol.EXIT_STALE_FENCE
 
 
-def is_gone(pid: int, seconds: float = 5.0) -> bool:
-    until = time.monotonic() + seconds
-    while fences.start_time(pid) is not None and time.monotonic() < until:
-        time.sleep(0.02)
-    return fences.start_time(pid) is None
-
-
-Start = Callable[..., "subprocess.Popen[bytes]"]
-
-
-def test_an_older_fence_is_refused(start: Start) -> None:
-    start("clean", "7").communicate(timeout=10)
-    older = start("clean", "6")
-    older.communicate(timeout=10)
-    assert older.returncode == protocol.EXIT_STALE_FENCE
-
-
-def test_an_older_run_is_refused(start: Start, tmp_path: Path) -> None:
-    start("clean", "7").communicate(timeout=10)
-    older = start("run", str(run_folder(tmp_path, 6)))
-    older.communicate(timeout=10)
-    assert older.returncode == protocol.EXIT_STALE_FENCE
-
-
-def test_a_newer_fence_ends_the_run_of_an_older_one(start: Start, tmp_path: Path) -> None:
+def test_a_newer_fence_ends_the_run_of_an_older_one(agents: Agents, tmp_path: Path) -> None:
     folder = run_folder(tmp_path, 1)
-    older = start("run", str(folder))
-    grandchild_of(folder)
-    start("clean", "2").communicate(timeout=10)
-    assert older.wait(5) == -signal.SIGKILL
-
-
-def test_a_newer_fence_ends_what_the_older_run_started(start: Start, tmp_path: Path) -> None:
-    folder = run_folder(tmp_path, 1)
-    start("run", str(folder))
-    pid = grandchild_of(folder)
-    start("clean", "2").communicate(timeout=10)
+    agents.do("start", str(folder))
+    pid = run_pid(folder)
+    agents.do("clean", "2")
     assert is_gone(pid)
 
 
-def test_a_killed_agent_leaves_something_that_the_next_one_ends(start: Start, tmp_path: Path) -> None:
+def test_a_newer_fence_ends_what_the_older_run_started(agents: Agents, tmp_path: Path) -> None:
     folder = run_folder(tmp_path, 1)
-    agent = start("run", str(folder))
+    agents.do("start", str(folder))
     pid = grandchild_of(folder)
-    agent.kill()
-    agent.wait(5)
-    start("clean", "2").communicate(timeout=10)
+    agents.do("clean", "2")
     assert is_gone(pid)
 
 
-def test_an_agent_asked_to_end_takes_its_children_along(start: Start, tmp_path: Path) -> None:
+def test_a_newer_fence_ends_who_is_attached_to_an_older_run(agents: Agents, tmp_path: Path) -> None:
     folder = run_folder(tmp_path, 1)
-    agent = start("run", str(folder))
+    agents.do("start", str(folder))
+    attached = agents.start("attach", str(folder), "0", "0")
+    assert attached.stdout is not None
+    attached.stdout.readline()
+    agents.do("clean", "2")
+    assert attached.wait(5) == -signal.SIGKILL
+
+
+def test_a_killed_run_leaves_nothing_behind(agents: Agents, tmp_path: Path) -> None:
+    folder = run_folder(tmp_path, 1)
+    agents.do("start", str(folder))
     pid = grandchild_of(folder)
-    agent.terminate()
+    os.kill(run_pid(folder), signal.SIGKILL)
+    agents.do("clean", "2")
     assert is_gone(pid)
 
 
-def test_an_agent_nobody_listens_to_ends(start: Start, tmp_path: Path) -> None:
+def test_a_run_asked_to_end_takes_its_children_along(agents: Agents, tmp_path: Path) -> None:
     folder = run_folder(tmp_path, 1)
-    agent = start("run", str(folder))
+    agents.do("start", str(folder))
     pid = grandchild_of(folder)
-    assert agent.stdout is not None
-    agent.stdout.close()
-    agent.stdout = None
+    os.kill(run_pid(folder), signal.SIGTERM)
     assert is_gone(pid)
 
 
-def test_the_agents_own_deadline_ends_its_children(start: Start, tmp_path: Path) -> None:
+def test_a_run_nobody_is_attached_to_ends_itself(agents: Agents, tmp_path: Path) -> None:
+    folder = run_folder(tmp_path, 1, orphan_s=0.5)
+    agents.do("start", str(folder))
+    assert is_gone(grandchild_of(folder))
+
+
+def test_the_agents_own_deadline_ends_its_children(agents: Agents, tmp_path: Path) -> None:
     folder = run_folder(tmp_path, 1, deadline_s=1)
-    agent = start("run", str(folder))
-    pid = grandchild_of(folder)
-    agent.communicate(timeout=10)
-    assert is_gone(pid)
+    agents.do("start", str(folder))
+    assert is_gone(grandchild_of(folder))
 
 
-def test_the_deadline_is_told_in_the_result(start: Start, tmp_path: Path) -> None:
+def test_the_deadline_is_told_in_the_result(agents: Agents, tmp_path: Path) -> None:
     folder = run_folder(tmp_path, 1, deadline_s=0.3)
-    start("run", str(folder)).communicate(timeout=10)
-    assert json.loads((folder / "result.json").read_text())["error"]["code"] == "board:timed-out"
+    agents.do("start", str(folder))
+    assert result_of(folder)["error"]["code"] == "board:timed-out"
 
 
-def test_a_finished_run_gives_the_same_answer_again(start: Start, tmp_path: Path) -> None:
-    folder = run_folder(tmp_path, 1, deadline_s=0.3)
-    first = start("run", str(folder)).communicate(timeout=10)[0].splitlines()[-1]
-    assert start("run", str(folder)).communicate(timeout=10)[0].splitlines()[-1] == first
-
-
-@pytest.mark.parametrize("changes", [{"artifact": "../a"}, {"modes": ["fast"]}, {"schema": 2}, {"modes": []}])
-def test_a_job_that_is_none_is_refused(start: Start, tmp_path: Path, changes: dict[str, object]) -> None:
-    agent = start("run", str(run_folder(tmp_path, 1, **changes)))
-    agent.communicate(timeout=10)
-    assert agent.returncode == protocol.EXIT_FAILED
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"artifact": "../a"}, {"modes": ["fast"]}, {"schema": 1}, {"modes": []}, {"modes": ["plain", "plain"]},
+        {"modes": 5}, {"deadline_s": "soon"},
+    ],
+)  # fmt: skip
+def test_a_job_that_is_none_is_refused(agents: Agents, tmp_path: Path, changes: dict[str, object]) -> None:
+    done = agents.do("start", str(run_folder(tmp_path, 1, **changes)))
+    assert done.returncode == protocol.EXIT_FAILED
 
 
 def test_a_recycled_pid_is_left_alone(tmp_path: Path) -> None:

@@ -6,28 +6,38 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from boardagent import protocol
+from tests.boardagent.agents import messages
+from tests.boardagent.npuchild import NpuRun, network
 from workers.link.bundle import agent_bundle
 
+MakeRun = Callable[..., NpuRun]
 ROOT = Path(protocol.__file__).parent.parent
 NPU = """#!/bin/sh
 echo "the vendor library prints on stdout"
+head -c 700000 /dev/zero > "$3/part" && mv "$3/part" "$3/outputs.safetensors"
 echo '{"init_us": 1, "iterations_us": [2.5], "npu": {"simulated": true}}' > "$3/report.json"
 """
 
 
-def old_pythons() -> dict[str, str]:
-    """Pythons that boards have, where a version manager has them; vermin gates the syntax anyway."""
+VERSIONS = [f"3.{minor}" for minor in range(6, 14)]
+
+
+def pythons() -> dict[str, str]:
+    """Pythons that boards have or will have, where a version manager has them; vermin gates the syntax anyway."""
     home = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found = {version: sorted(home.glob(f"{version}.*/bin/python3")) for version in ("3.6", "3.7")}
+    found = {version: sorted(home.glob(f"{version}.*/bin/python3")) for version in VERSIONS}
     return {version: str(paths[-1]) for version, paths in found.items() if paths}
 
 
-PYTHONS = {**old_pythons(), "this": sys.executable}
+PYTHONS = {**pythons(), "this": sys.executable}
 
 
 @pytest.fixture(params=PYTHONS)
@@ -38,22 +48,28 @@ def python(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Path:
-    """The agent as a board gets it."""
+    """The agent as a board gets it, beside an NPU."""
+    npu = tmp_path / "npu"
+    npu.write_text(NPU)
+    npu.chmod(npu.stat().st_mode | stat.S_IXUSR)
     path = tmp_path / agent_bundle().name
     path.write_bytes(agent_bundle().data)
     return path
 
 
-def ask(python: str, agent: Path, *verb: str) -> dict[str, object]:
-    """The last event of a verb."""
-    npu = agent.parent / "npu"
-    npu.write_text(NPU)
-    npu.chmod(npu.stat().st_mode | stat.S_IXUSR)
-    environment = {"PATH": "/usr/bin:/bin", "LAYERWISE_SIM_NPU": json.dumps([str(npu)])}
+def ask(python: str, agent: Path, *verb: str, **settings: str) -> list[dict[str, Any]]:
+    """What a verb says, without the content of files; `settings` are added to the environment."""
+    sim = json.dumps([str(agent.parent / "npu")])
+    environment = {"PATH": "/usr/bin:/bin", "LAYERWISE_SIM_NPU": sim, **settings}
     done = subprocess.run(
-        [python, "-I", str(agent), *verb], capture_output=True, env=environment, timeout=30, check=True
+        [python, "-I", str(agent), *verb],
+        capture_output=True,
+        env=environment,
+        timeout=30,
+        check=True,
+        stdin=subprocess.DEVNULL,
     )
-    return protocol.decode(done.stdout.splitlines()[-1])
+    return [message for message, _ in messages(done.stdout)]
 
 
 def make_run(folder: Path, fence: int, *modes: str) -> Path:
@@ -61,7 +77,7 @@ def make_run(folder: Path, fence: int, *modes: str) -> Path:
     run.mkdir()
     for name in ("a.onnx", "i.safetensors"):
         (run / name).write_bytes(b"x")
-    job = {"schema": 1, "kind": "run", "run": "1", "fence": fence, "artifact": "a.onnx",
+    job = {"schema": 2, "kind": "run", "run": "1", "fence": fence, "artifact": "a.onnx",
            "inputs": "i.safetensors", "npu": "sim", "modes": list(modes)}  # fmt: skip
     (run / "job.json").write_text(json.dumps(job))
     return run
@@ -76,27 +92,52 @@ def test_the_agent_needs_nothing_newer_than_python_3_6() -> None:
 
 
 def test_it_introduces_itself(python: str, agent: Path) -> None:
-    assert ask(python, agent, "hello")["npus"] == ["sim"]
+    assert ask(python, agent, "hello")[-1]["npus"] == ["sim"]
 
 
 def test_it_finds_every_module_it_needs(python: str, agent: Path) -> None:
-    assert ask(python, agent, "hello")["modules"] == sorted(protocol.NEEDED_MODULES)
+    assert ask(python, agent, "hello")[-1]["modules"] == sorted(protocol.NEEDED_MODULES)
 
 
 def test_a_run_ends_with_a_result(python: str, agent: Path) -> None:
     run = make_run(agent.parent, 3, "plain")
-    ask(python, agent, "run", str(run))
+    ask(python, agent, "start", str(run))
+    ask(python, agent, "attach", str(run), "0", "0")
     assert json.loads((run / "result.json").read_text())["plain"]["iterations_us"] == [2.5]
 
 
-def test_what_the_library_prints_stays_off_the_channel(python: str, agent: Path) -> None:
+def test_a_run_is_streamed_to_its_end(python: str, agent: Path) -> None:
     run = make_run(agent.parent, 3, "plain")
-    assert ask(python, agent, "run", str(run))["event"] == "end"
+    ask(python, agent, "start", str(run))
+    said = ask(python, agent, "attach", str(run), "0", "0")
+    assert (said[-1]["event"], sum(message.get("plain", 0) > 200_000 for message in said)) == ("end", 2)
+
+
+@pytest.mark.parametrize("mode", ["plain", "timed", "dump", "sequence"])
+def test_the_vendors_library_can_be_driven(python: str, agent: Path, rknn1: MakeRun, mode: str) -> None:
+    done = rknn1(sequence={"repeats": 2, "reloads": 1}).do(mode, [python, "-I", str(agent)])
+    assert (done.status, done.code) == (0, ""), done.tail
+
+
+def test_the_vendors_library_gives_the_networks_numbers(python: str, agent: Path, rknn1: MakeRun) -> None:
+    outputs = rknn1().do("plain", [python, "-I", str(agent)]).outputs()
+    np.testing.assert_allclose(outputs["map"], network()[1], atol=1e-6)
+
+
+def test_a_library_that_ends_its_process_has_its_code(
+    python: str, agent: Path, rknn1: MakeRun, rknn_api: Path
+) -> None:
+    made = rknn1("fault exit", schema=2, kind="run", run="1", fence=3, npu="rknn1", modes=["plain"])
+    run = made.folder.rename(agent.parent / "run-3")
+    settings = {"LAYERWISE_RKNN_LIBRARY": str(rknn_api), "RKNN_STANDIN_TRY_MS": "20"}
+    ask(python, agent, "start", str(run), **settings)
+    ask(python, agent, "attach", str(run), "0", "0", **settings)
+    assert json.loads((run / "result.json").read_text())["error"]["code"] == "board:npu-exited"
 
 
 def test_cleaning_removes_older_runs(python: str, agent: Path) -> None:
     make_run(agent.parent, 3, "plain")
-    assert ask(python, agent, "clean", "4")["removed"] == ["run-3"]
+    assert ask(python, agent, "clean", "4")[-1]["removed"] == ["run-3"]
 
 
 def test_the_bundle_is_named_by_its_bytes() -> None:

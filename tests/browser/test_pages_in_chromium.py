@@ -5,7 +5,8 @@ import time
 import pytest
 
 from tests.browser.conftest import Window
-from tests.factories import PASSWORD, begin, make_evaluation
+from tests.claims import claim_with_board
+from tests.factories import PASSWORD, begin, make_evaluation, make_queued_run, make_visit
 from tests.pages.conftest import World
 
 pytestmark = [pytest.mark.browser]
@@ -17,8 +18,8 @@ def _pieces(window: Window) -> int:
 
 
 def _of(world: World, page: str) -> str:
-    version = world.evaluation.version_id
-    return page.format(evaluation=world.evaluation.pk, board=world.board.pk, version=version)
+    version, leg = world.evaluation.version_id, world.evaluation.legs.all()[0].pk
+    return page.format(evaluation=world.evaluation.pk, board=world.board.pk, version=version, leg=leg)
 
 
 def test_somebody_signs_in_and_sees_the_projects(window: Window, world: World) -> None:
@@ -93,6 +94,7 @@ def test_the_theme_is_remembered(signed_in: Window, world: World) -> None:
         "/projects/vision/",
         "/projects/vision/input-sets/",
         "/versions/{version}/evaluations/new/",
+        "/legs/{leg}/data-types/",
         "/evaluations/{evaluation}/",
         "/jobs/",
         "/boards/{board}/",
@@ -110,3 +112,40 @@ def test_a_click_on_a_layer_leads_to_its_row(signed_in: Window, world: World) ->
     signed_in.open(f"/evaluations/{world.evaluation.pk}/")
     signed_in.page.click(f"a[href='#leg-{leg.pk}-layer-2']")
     assert signed_in.page.url.endswith(f"#leg-{leg.pk}-layer-2")
+
+
+def _visited(world: World) -> None:
+    """The board told of itself twice, and has another kernel since."""
+    told = {"kernel": "4.19", "temperature_mc": 45_000, "load": 0.5, "clocks": {"npu_hz": 934_000_000}}
+    make_visit(world.board, told, {**told, "temperature_mc": 61_000})
+    make_visit(world.board, told, {**told, "kernel": "5.10"})
+
+
+def test_a_board_draws_what_it_told(signed_in: Window, world: World) -> None:
+    _visited(world)
+    signed_in.open(f"/boards/{world.board.pk}/")
+    for chart in ("temperature", "clocks", "load", "medians"):
+        signed_in.page.wait_for_selector(f"#{chart}[data-drawn=yes]")
+
+
+@pytest.mark.parametrize("page", ["/boards/{board}/", "/boards/{board}/changes/", "/boards/", "/sites/"])
+def test_a_board_with_a_history_fits_a_phone(signed_in: Window, world: World, page: str) -> None:
+    _visited(world)
+    signed_in.page.set_viewport_size({"width": 390, "height": 800})
+    signed_in.open(_of(world, page))
+    assert signed_in.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_boards_log_arrives_while_it_runs_and_the_page_rests_afterwards(
+    signed_in: Window, world: World
+) -> None:
+    run = make_queued_run(world.evaluation.legs.all()[0].run.artifact, world.board)
+    assert claim_with_board(run, "worker@test")
+    signed_in.open(f"/boards/{world.board.pk}/")
+    run.add_to_log(run.fence, "iteration 7 of 20\n")
+    signed_in.page.wait_for_selector("text=iteration 7 of 20", timeout=8000)
+    run.succeed(run.fence)
+    signed_in.page.wait_for_selector(".board-ready", timeout=8000)
+    before = _pieces(signed_in)
+    time.sleep(2.6)
+    assert _pieces(signed_in) == before

@@ -1,6 +1,7 @@
 """Processes that the harness starts, kills and starts again; and a look at what runs below them."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -108,7 +109,7 @@ def arguments(pid: int) -> list[str]:
 
 def of_folder(folder: Path) -> dict[int, str]:
     """Living processes that have something to do with the folder: by argument, environment or working folder."""
-    needle, found = os.fsencode(folder), {}
+    needle, found = re.compile(re.escape(os.fsencode(folder)) + rb"(?![\w.-])"), {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
@@ -117,6 +118,6 @@ def of_folder(folder: Path) -> dict[int, str]:
             where = os.fsencode((entry / "cwd").readlink())
         except OSError:
             continue
-        if needle in told or where.startswith(needle):
+        if needle.search(told) or needle.match(where):
             found[int(entry.name)] = " ".join(arguments(int(entry.name)))[:300]
     return found

@@ -104,6 +104,10 @@ class Stack:
             process.send(signal.SIGCONT)
         return {process.name: process.end() for process in reversed(self.processes)}
 
+    def lone_worker(self, name: str, queues: list[str], **environment: str) -> Process:
+        """One more worker, for these queues; whoever starts it ends it."""
+        return self._process(name, stack.worker_program(name, queues, 1), "[queues]", **environment)
+
     def _start(self) -> None:
         for process in self.processes:
             process.start()
@@ -112,7 +116,7 @@ class Stack:
         for board in self.boards:
             board.process.wait_until_ready()
             board.facts = stack.ready_line(board.process.written())
-            _set_witness(board.folder)
+            set_witness(board.folder)
         for worker in self.workers:
             worker.wait_until_ready()
 
@@ -137,7 +141,7 @@ class Stack:
         return SimulatedBoard(f"board-{number}", folder, process, key, quirks)
 
 
-def _set_witness(board: Path) -> None:
+def set_witness(board: Path) -> None:
     """Let a witness stand before the virtual NPU: it writes down each execution, and which of them overlap."""
     program = board / "npu"
     program.replace(board / "npu-itself")

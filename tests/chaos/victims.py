@@ -1,10 +1,12 @@
 """Which jobs a fault hits, and what became of them."""
 
+import re
 from pathlib import Path
 
 from dashboard.jobs.models import ENDED, Job, State, kinds
 from tests.chaos.processes import arguments
 
+JOB = re.compile(r"([a-z]+-\d+)-\d+~")  # kind, row, attempt: JobFolder's label
 Victim = tuple[type[Job], int, int]  # kind, row, attempt
 
 
@@ -34,11 +36,15 @@ def goes_on(job: Victim) -> bool:
 
 
 def toolkit_job(pid: int) -> str:
-    """The job ("conversion-7") whose toolkit program this process is, "" when it is none."""
+    """The job ("conversion-7") whose toolkit program this process is, "" when it is none.
+
+    The probe of a toolkit at a worker's start ("probe-rknn2~...") is no job's program: its folder names no row.
+    """
     words = arguments(pid)
     if len(words) < 6 or not words[4].startswith("workers.toolkits."):
         return ""
-    return Path(words[-1]).name.rpartition("~")[0].rpartition("-")[0]
+    named = JOB.match(Path(words[-1]).name)
+    return named[1] if named else ""
 
 
 def job_of(name: str) -> tuple[str, int, int]:

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 
 from dashboard.boards.models import Board
 from dashboard.boards.services import BoardSettings, register_board
+from dashboard.conversions.offered import missing, offered
 from dashboard.conversions.recipe import RecipeSettings
 from dashboard.evaluations.models import Evaluation, Leg
 from dashboard.evaluations.services import Wanted, request_evaluation
@@ -17,11 +18,13 @@ from dashboard.projects.services import create_project
 from dashboard.registry.models import InputSet, Purpose
 from dashboard.registry.services import Upload, register_model, upload_input_set, upload_version
 from tests.chaos.networks import Network, archive, pictures
+from tests.chaos.processes import wait_until
 from tests.chaos.stack import SimulatedBoard
 
 ROUTES = ("direct", "traced")
 JOBS_PER_LEG = 5  # inspection, conversion, run, two comparisons
 SAMPLES = pictures(1, 1)
+REGISTERED_S = 60.0
 
 
 def ended_jobs() -> int:
@@ -47,7 +50,9 @@ class Work:
 
     @classmethod
     def begin(cls, name: str = "chaos") -> "Work":
-        """A project with its input sets, not inspected yet."""
+        """A project with its input sets, not inspected yet, as soon as a worker has registered what it offers."""
+        if not wait_until(lambda: not missing(RecipeSettings(), offered()), REGISTERED_S):
+            raise RuntimeError("no worker has registered its toolkits")
         user = User.objects.create_user(name, password=None)
         project = create_project(name, user)
         sets = {}
@@ -64,14 +69,19 @@ class Work:
     def open_legs(self) -> int:
         return Leg.objects.filter(ended_at=None).count()
 
-    def ask(self, routes: Sequence[str] = ROUTES, board: Board | None = None) -> Evaluation:
+    def ask(
+        self,
+        routes: Sequence[str] = ROUTES,
+        board: Board | None = None,
+        recipe: RecipeSettings = RecipeSettings(),  # noqa: B008 - it is frozen
+    ) -> Evaluation:
         """One more version with a network of its own on every route, and its evaluation."""
         first = len(self.networks)
         made = {route: Network(100 + first + number, route) for number, route in enumerate(routes)}
         uploads = [Upload(f"{n.route}.onnx", io.BytesIO(n.file()), n.route) for n in made.values()]
         model = register_model(self.project, f"net {first}", self.user)
         version, _ = upload_version(model, uploads, self.user)
-        wanted = Wanted(RecipeSettings(), self.calibration, self.samples, board=board, iterations=3)
+        wanted = Wanted(recipe, self.calibration, self.samples, board=board, iterations=3)
         evaluation, _ = request_evaluation(version, wanted, self.user)
         for leg in evaluation.legs.select_related("source"):
             self.networks[leg.pk] = made[leg.source.route]

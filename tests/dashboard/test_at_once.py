@@ -22,7 +22,7 @@ from dashboard.projects.services import remove_member
 from dashboard.registry.models import Inspection, ModelVersion, Purpose
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("converter")]
 OVERLAP_S = 0.5  # how long the first transaction stays open after its last statement
 
 

@@ -3,13 +3,12 @@
 import pytest
 
 from dashboard.boards import keys
+from dashboard.boards.addresses import AddressRefused, check_address
 from dashboard.boards.models import Board, BoardState, Run
 from dashboard.boards.services import (
-    AddressRefused,
     BoardSettings,
     Measured,
-    check_address,
-    claim_with_board,
+    Taken,
     keep_result,
     note_failure,
     register_board,
@@ -18,6 +17,7 @@ from dashboard.boards.services import (
 )
 from dashboard.jobs.models import State
 from tests import factories
+from tests.claims import claim_with_board
 
 pytestmark = pytest.mark.django_db
 
@@ -225,5 +225,5 @@ def test_a_resumed_board_starts_afresh(board):
 
 def test_one_machine_is_one_board():
     register_board(wanted(), [])
-    with pytest.raises(AddressRefused, match="already"):
+    with pytest.raises(Taken, match="already"):
         register_board(wanted(name="another"), [])

@@ -110,3 +110,50 @@ def test_a_postgres_address_with_a_port_that_is_none_is_named(monkeypatch):
     monkeypatch.setenv(NAME, "postgres://db:port/name")
     with pytest.raises(ImproperlyConfigured, match=NAME):
         env.database(NAME, SOME)
+
+
+def test_tls_of_postgres_is_passed_on(monkeypatch):
+    monkeypatch.setenv(NAME, "postgres://ann@db/x?sslmode=verify-full&sslrootcert=/etc/ca.pem")
+    options = env.database(NAME, SOME)["OPTIONS"]
+    assert (options["sslmode"], options["sslrootcert"]) == ("verify-full", "/etc/ca.pem")
+
+
+def test_an_option_of_postgres_that_nobody_knows_is_named(monkeypatch):
+    monkeypatch.setenv(NAME, "postgres://ann@db/x?sslmod=require")
+    with pytest.raises(ImproperlyConfigured, match="sslmod"):
+        env.database(NAME, SOME)
+
+
+@pytest.mark.parametrize("text", ["", "/srv/store", "store"])
+def test_a_folder_is_no_bucket(monkeypatch, text):
+    monkeypatch.setenv(NAME, text)
+    assert env.bucket(NAME) is None
+
+
+def test_a_bucket_is_taken_apart(monkeypatch):
+    monkeypatch.setenv(NAME, "s3://files/layer/wise/?endpoint=https://store:9000&region=eu-1")
+    assert env.bucket(NAME) == env.Bucket("files", "layer/wise/", "https://store:9000", "eu-1")
+
+
+def test_a_bucket_of_amazon_needs_its_name_only(monkeypatch):
+    monkeypatch.setenv(NAME, "s3://files")
+    assert env.bucket(NAME) == env.Bucket("files", "", "", "us-east-1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://files/x",
+        "s3://",
+        "s3://F",
+        "s3://files?endpoint=store:9000",
+        "s3://files?endpoint=https://a:hidden@store",
+        "s3://files?end=https://store",
+        "s3://key:hidden@files",
+    ],
+)
+def test_an_address_of_a_store_that_makes_no_sense_is_named(monkeypatch, text):
+    monkeypatch.setenv(NAME, text)
+    with pytest.raises(ImproperlyConfigured, match=NAME) as error:
+        env.bucket(NAME)
+    assert "hidden" not in str(error.value)

@@ -14,11 +14,11 @@ from dashboard.jobs.models import State
 from dashboard.layers.models import Comparison
 from dashboard.layers.services import request_comparison
 from dashboard.pipeline import advance
-from dashboard.registry.models import ModelVersion, Purpose
+from dashboard.registry.models import Inspection, ModelVersion, Purpose
 from dashboard.registry.services import Refused
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("converter")]
 
 
 @pytest.fixture
@@ -90,6 +90,49 @@ def test_the_last_leg_ends_the_evaluation(project):
     advance(factories.fail(version.sources.get().inspection, "model:not-onnx"))
     evaluation.refresh_from_db()
     assert evaluation.has_ended and evaluation.outcome == Outcome.CANNOT_TELL
+
+
+def of_format(project, **formats: str) -> ModelVersion:
+    return factories.make_version(factories.make_model(project), list(formats), formats=formats)
+
+
+@pytest.mark.parametrize("format", ["mxnet", "keras", "rknn"])
+def test_a_toolkit_that_does_not_take_the_format_is_refused_at_once(project, format):
+    with pytest.raises(Refused) as refused:
+        ask(of_format(project, main=format))
+    assert refused.value.code == "recipe:wrong-format"
+
+
+def test_the_refusal_says_which_toolkit_would_do(project):
+    with pytest.raises(Refused) as refused:
+        ask(of_format(project, main="caffe"))
+    assert refused.value.detail == "reference does not take Caffe files; rknn2 would."
+
+
+def test_the_refusal_says_when_no_toolkit_would_do(project):
+    with pytest.raises(Refused) as refused:
+        ask(of_format(project, main="mxnet"))
+    assert refused.value.detail == "reference does not take MXNet files; no toolkit here does."
+
+
+def test_of_several_routes_those_that_fit_are_converted(project):
+    legs = ask(of_format(project, direct="onnx", traced="mxnet")).legs.order_by("pk")
+    assert [leg.conversion is not None for leg in legs] == [True, False]
+
+
+def test_a_route_that_does_not_fit_ends_with_words_before_a_job_starts(project):
+    leg = ask(of_format(project, direct="onnx", traced="mxnet")).legs.get(source__route="traced")
+    assert (leg.outcome, leg.reasons[0]["code"]) == (Outcome.CANNOT_TELL, "recipe:wrong-format")
+
+
+def test_a_format_that_only_the_inspection_tells_ends_the_leg_then(project):
+    version = factories.make_version(factories.make_model(project), inspected=False)
+    evaluation = ask(version)
+    inspection = factories.begin(version.sources.get().inspection)
+    Inspection.objects.filter(pk=inspection.pk).update(report={"format": "keras"})
+    assert inspection.succeed(inspection.fence)
+    advance(inspection)
+    assert leg_of(evaluation).reasons[0]["code"] == "recipe:wrong-format"
 
 
 def test_equal_requests_share_one_conversion(version):

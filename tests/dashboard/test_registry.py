@@ -1,11 +1,13 @@
 """Models, versions and input sets: what is the same, what is new, what is refused."""
 
 import io
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
 
+from dashboard import files
 from dashboard.jobs.models import State
 from dashboard.registry.models import (
     InputSet,
@@ -95,6 +97,41 @@ def test_a_known_version_whose_inspection_failed_is_inspected_again(model):
 def test_a_route_that_is_no_word_is_refused(model, route):
     with pytest.raises(Refused):
         upload_version(model, [Upload("x", io.BytesIO(b"x"), route)], None)
+
+
+def pair(*names: str, route: str = "main") -> list[Upload]:
+    return [Upload(name, io.BytesIO(name.encode() * 9), route) for name in names]
+
+
+def test_two_files_of_one_route_are_one_source(model):
+    version, _ = upload_version(model, pair("net.prototxt", "net.caffemodel"), None)
+    source = version.sources.get()
+    with zipfile.ZipFile(files.existing(source.sha256)) as archive:
+        assert (source.filename, archive.namelist()) == ("net.zip", ["net.caffemodel", "net.prototxt"])
+
+
+def test_the_same_two_files_in_another_order_are_the_same_version(model):
+    first, _ = upload_version(model, pair("net.cfg", "net.weights"), None)
+    assert upload_version(model, pair("net.weights", "net.cfg"), None) == (first, False)
+
+
+def test_a_name_with_folders_stays_a_plain_name_in_the_zip(model):
+    version, _ = upload_version(model, pair("../../a.cfg", "/etc/a.weights"), None)
+    with zipfile.ZipFile(files.existing(version.sources.get().sha256)) as archive:
+        assert archive.namelist() == ["a.cfg", "a.weights"]
+
+
+@pytest.mark.parametrize("names", [("a", "b", "c"), ("a", "a"), ("x/a", "y/a")])
+def test_three_files_of_one_route_or_two_of_one_name_are_refused(model, names):
+    with pytest.raises(Refused):
+        upload_version(model, pair(*names), None)
+
+
+def test_two_files_that_are_too_large_together_are_refused(model, settings):
+    settings.MAX_UPLOAD_BYTES = 100
+    with pytest.raises(Refused) as refused:
+        upload_version(model, pair("netnet.cfg", "netnet.weights"), None)
+    assert refused.value.code == "model:too-large"
 
 
 def test_a_version_without_files_is_refused(model):

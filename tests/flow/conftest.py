@@ -12,16 +12,25 @@ import pytest
 from dashboard.boards import keys
 from dashboard.boards.models import Board
 from dashboard.boards.services import BoardSettings, register_board
+from dashboard.conversions.offers import TOOLKITS, queue_of
 from dashboard.jobs.models import kinds
+from dashboard.jobs.services import beat
 from dashboard.projects.models import Project
 from tests.factories import owner_of
-from workers import tasks
+from workers import offering, presence, tasks
+from workers.toolkits import torchscript
+from workers.toolkits.jobs import ROOT
 
 TASKS = {
     "inspection": tasks.inspect_task,
+    "import": tasks.import_task,
     "conversion": tasks.convert_task,
     "comparison": tasks.compare_task,
+    "check": tasks.check_task,
+    "twin": tasks.twin_task,
+    "power": tasks.power_task,
     "run": tasks.run_task,
+    "probe": tasks.probe_task,
 }
 
 
@@ -30,6 +39,15 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example's files, made by its own script."""
     folder = tmp_path_factory.mktemp("example")
     subprocess.run([sys.executable, "-m", "examples.build", str(folder)], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example network as TorchScript, traced by the real PyTorch (make toolkit-torch)."""
+    folder = tmp_path_factory.mktemp("traces")
+    command = [str(torchscript.here()), "-W", "ignore", "-m", "examples.torchscript", str(folder)]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     return folder
 
 
@@ -71,6 +89,13 @@ def board(quirky_board: dict[str, Any]) -> Callable[[Project], Board]:
         return register_board(BoardSettings(**wanted), [project], owner_of(project))
 
     return register
+
+
+@pytest.fixture(autouse=True)
+def worker(transactional_db: None) -> None:
+    """This process is the worker: it registers as one, by what its toolkits really say."""
+    queues = [queue_of(name) for name in TOOLKITS]
+    beat(presence.name(), "worker", queues, offering.told(queues), is_first=True)
 
 
 @pytest.fixture

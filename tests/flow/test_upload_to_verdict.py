@@ -24,7 +24,7 @@ def project() -> Project:
     return make_project()
 
 
-def evaluate(project: Project, example: Path) -> Evaluation:
+def evaluate(project: Project, example: Path, recipe: RecipeSettings = RECIPE) -> Evaluation:
     """Upload everything and ask, as the page and the API do."""
     user = owner_of(project)
     sets = {}
@@ -34,7 +34,7 @@ def evaluate(project: Project, example: Path) -> Evaluation:
     with (example / "direct.onnx").open("rb") as direct, (example / "traced.onnx").open("rb") as traced:
         uploads = [Upload("direct.onnx", direct, "direct"), Upload("traced.onnx", traced, "traced")]
         version, _ = upload_version(register_model(project, "net", user), uploads, user)
-    wanted = Wanted(RECIPE, sets[Purpose.CALIBRATION], sets[Purpose.EVALUATION], iterations=3)
+    wanted = Wanted(recipe, sets[Purpose.CALIBRATION], sets[Purpose.EVALUATION], iterations=3)
     return request_evaluation(version, wanted, user)[0]
 
 

@@ -11,7 +11,8 @@ from pytest_django.fixtures import Settings
 
 from dashboard.celery import app
 from dashboard.dispatch import publish
-from dashboard.jobs.models import Job
+from dashboard.jobs.models import Heartbeat, Job
+from dashboard.jobs.services import alive, beat
 from dashboard.supervisor import redis_server
 from tests.chaos.processes import wait_until
 from tests.chaos.settings import TIMES
@@ -32,18 +33,23 @@ def database_url() -> str:
 
 
 @pytest.fixture(scope="module")
-def running(
-    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
-    """The stack; it ends with the module, because its dispatcher would do the queued jobs of other tests."""
+def told(django_db_setup: None, django_db_blocker: Any) -> dict[str, str]:
+    """What processes of the product are told, so that they work on the database of the tests.
+
+    Skips, with the reason, where there is no Redis.
+    """
     try:
         redis_server.program()
     except redis_server.NoRedis as error:
         pytest.skip(str(error))
     with django_db_blocker.unblock():
-        url = database_url()
+        return {"LAYERWISE_DATABASE_URL": database_url(), "LAYERWISE_SECRET_KEY": django_settings.SECRET_KEY}
+
+
+@pytest.fixture(scope="module")
+def running(told: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The stack; it ends with the module, because its dispatcher would do the queued jobs of other tests."""
     folder = tmp_path_factory.mktemp("stack")
-    told = {"LAYERWISE_DATABASE_URL": url, "LAYERWISE_SECRET_KEY": django_settings.SECRET_KEY}
     with Stack(folder, told, workers=1, quirks=((),)) as stack:
         yield stack
 
@@ -57,7 +63,23 @@ def stack(running: Stack, settings: Settings, transactional_db: None) -> Iterato
     running.keep()
     for worker in running.workers:
         worker.wait_until_ready()
+    bring_back_signs_of_life(running)
     yield running
+
+
+def bring_back_signs_of_life(running: Stack) -> None:
+    """An emptied database lost the workers' registrations too, which they would write again within seconds."""
+    for worker in running.workers:
+        mine = f":{worker.pid}"
+        for row in _registrations.get(mine, []):
+            beat(row.name, row.role, row.queues, row.offers, is_first=True)
+        if mine not in _registrations:
+            signs = alive("worker").filter(name__endswith=mine)
+            assert wait_until(signs.exists, PATIENCE_S), "a worker has not registered"
+            _registrations[mine] = list(signs)
+
+
+_registrations: dict[str, list[Heartbeat]] = {}  # by the worker's process, as it wrote them itself
 
 
 @pytest.fixture

@@ -96,3 +96,20 @@ def test_a_job_put_back_lately_is_not_given_up_for_its_age(settings: Settings) -
     type(job).objects.update(created_at=timezone.now() - timedelta(seconds=7200))
     Dispatcher().sweep()
     assert states([job]) == [State.QUEUED]
+
+
+def test_a_dead_worker_of_many_threads_is_one_loss() -> None:
+    jobs = running(20, expired=0)
+    threads = [job.pk for job in jobs[:12]]
+    past = timezone.now() - timedelta(seconds=1)
+    Inspection.objects.filter(pk__in=threads).update(owner="a dead worker", lease_until=past)
+    Dispatcher().sweep()
+    assert states(jobs) == [State.QUEUED] * 12 + [State.RUNNING] * 8
+
+
+def test_many_dead_workers_at_once_are_not_believed_at_first() -> None:
+    jobs = running(10, expired=8)
+    for number, job in enumerate(jobs):
+        Inspection.objects.filter(pk=job.pk).update(owner=f"worker {number}")
+    Dispatcher().sweep()
+    assert states(jobs) == [State.RUNNING] * 10

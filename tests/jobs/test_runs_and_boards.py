@@ -3,8 +3,9 @@
 import pytest
 
 from dashboard.boards.models import Board, BoardState, Run
-from dashboard.boards.services import claim_with_board, note_failure
+from dashboard.boards.services import note_failure
 from dashboard.jobs.services import note_published
+from tests.claims import claim_with_board
 from tests.factories import make_artifact, make_board, make_queued_run
 
 pytestmark = pytest.mark.django_db

@@ -4,11 +4,17 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from dashboard.boards import keys as board_keys
 from workers.link.ssh import Patience, SshLink, SshTarget, connect
@@ -23,6 +29,12 @@ class KeyPair:
 
     private: str
     public: str
+
+    @classmethod
+    def of(cls, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> Self:
+        """Somebody's own key of another kind."""
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+        return cls(private, board_keys.public_key(private))
 
 
 def make_key_pair() -> KeyPair:
@@ -60,6 +72,27 @@ class RunningBoard:
 
     def connect(self, *, port: int | None = None, patience: Patience = QUICK) -> SshLink:
         return connect(self.target(port=port), self.keys.private, patience)
+
+
+def small_userland(board: RunningBoard, *, python: bool = True) -> Path:
+    """Give the board's commands nothing but busybox's applets, and Python if it is to have one; the applets' folder.
+
+    Skips where busybox is not installed.
+    """
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        pytest.skip("no busybox on this machine (Debian package busybox-static)")
+    applets = board.folder / "applets"
+    applets.mkdir()
+    subprocess.run([busybox, "--install", "-s", str(applets)], check=True, capture_output=True)
+    for name in ("tee", "python3"):  # small ones lack the first, none has the second
+        (applets / name).unlink(missing_ok=True)
+    if python:
+        (applets / "python3").symlink_to(board.folder / "bin" / "python3")
+    shell = board.folder / "bin" / "sh"
+    shell.write_text(f'#!/bin/sh\nPATH={applets}\nexport PATH\nexec {applets}/sh "$@"\n')
+    shell.chmod(0o755)
+    return applets
 
 
 @contextlib.contextmanager

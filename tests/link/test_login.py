@@ -6,11 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dashboard.boards.keys import BadKey, fingerprint
-from tests.link.board import QUICK, RunningBoard, make_key_pair
+from tests.link.board import QUICK, KeyPair, RunningBoard, make_key_pair, running_board
+from tests.link.proxy import proxy_to
 from workers.errors import JobError, Temporary
 from workers.link.ssh import SshTarget, connect, scan_host_key
 
@@ -79,6 +82,33 @@ def test_a_strange_server_counts_as_unreachable(behave: Callable[[socket.socket]
         assert _code_of(port) == "board:unreachable"
 
 
+@pytest.mark.parametrize("at", range(0, 3000, 190))
+def test_a_byte_damaged_during_the_login_is_a_failure_of_the_link(board: RunningBoard, at: int) -> None:
+    with proxy_to(board.port) as proxy, contextlib.suppress(JobError):
+        proxy.corrupt_down_at = at
+        board.connect(port=proxy.port, patience=SOON).close()
+    assert proxy.corrupt_down_at is None or sum(proxy.downs) <= at
+
+
+@pytest.mark.parametrize("after", range(100, 3000, 290))
+def test_a_link_cut_during_the_login_is_no_refusal(board: RunningBoard, after: int) -> None:
+    with proxy_to(board.port) as proxy:
+        proxy.cut_down_after = after
+        try:
+            board.connect(port=proxy.port, patience=SOON).close()
+        except JobError as error:
+            assert error.code == "board:unreachable"
+        assert sum(proxy.downs) >= min(after, 1000)
+
+
+def test_a_byte_damaged_between_two_commands_is_a_failure_of_the_link(board: RunningBoard) -> None:
+    with proxy_to(board.port) as proxy, board.connect(port=proxy.port) as link:
+        proxy.corrupt_down_at = proxy.downs[0]
+        with pytest.raises(Temporary) as caught:
+            link.run(["true"], deadline=time.monotonic() + 10)
+    assert caught.value.code == "board:link-lost"
+
+
 def test_a_silent_server_is_given_up_in_time() -> None:
     start = time.monotonic()
     with strange_server(_silence) as port:
@@ -118,6 +148,28 @@ def test_a_host_key_of_another_kind_counts_as_changed(board: RunningBoard) -> No
     with pytest.raises(JobError) as caught:
         connect(board.target(host_key=ecdsa), board.keys.private, QUICK)
     assert caught.value.code == "board:host-key-changed"
+
+
+@pytest.mark.parametrize(
+    "curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()], ids=lambda curve: curve.name
+)
+def test_an_own_ecdsa_key_opens_the_board(tmp_path: Path, curve: ec.EllipticCurve) -> None:
+    keys = KeyPair.of(ec.generate_private_key(curve))
+    with running_board(tmp_path, keys=keys) as board, board.connect() as link:
+        assert link.run(["true"], deadline=time.monotonic() + 10).status == 0
+
+
+def test_a_text_that_is_no_key_is_refused(board: RunningBoard) -> None:
+    with pytest.raises(JobError, match="no kind that opens boards") as caught:
+        connect(board.target(), "no key at all", QUICK)
+    assert caught.value.code == "board:login-refused"
+
+
+def test_an_rsa_key_that_the_board_does_not_know_is_refused(board: RunningBoard) -> None:
+    rsa_key = KeyPair.of(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+    with pytest.raises(JobError, match="Authentication failed") as caught:
+        connect(board.target(), rsa_key.private, QUICK)
+    assert caught.value.code == "board:login-refused"
 
 
 def test_an_unknown_key_is_refused(board: RunningBoard) -> None:

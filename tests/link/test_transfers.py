@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.link.board import QUICK, RunningBoard
+from tests.link.board import QUICK, RunningBoard, small_userland
 from tests.link.proxy import proxy_to
 from workers.errors import JobError
 from workers.link.ssh import Patience
@@ -147,6 +147,15 @@ def test_a_stalled_link_never_outlives_the_deadline(board: RunningBoard, tmp_pat
     assert (caught.value.code, time.monotonic() - start < 4) == ("board:timed-out", True)
 
 
+def test_a_board_that_never_says_what_arrived_is_given_up(own_board: RunningBoard, tmp_path: Path) -> None:
+    program = own_board.folder / "bin" / "sha256sum"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    with own_board.connect(patience=IMPATIENT) as link, pytest.raises(JobError) as caught:
+        link.put(random_file(tmp_path / "source", 1000), str(tmp_path / "there"), deadline=soon(30))
+    assert (caught.value.code, "not a word" in caught.value.detail) == ("board:link-lost", True)
+
+
 def test_a_frozen_server_is_given_up(own_board: RunningBoard, tmp_path: Path) -> None:
     with own_board.connect() as link:
         own_board.process.send_signal(signal.SIGSTOP)
@@ -177,6 +186,28 @@ def test_without_cat_a_file_comes_back_by_sftp(bare_board: RunningBoard, tmp_pat
     with bare_board.connect() as link:
         link.get(str(there), back, deadline=soon(), max_bytes=3 * MB)
     assert back.read_bytes() == there.read_bytes()
+
+
+@pytest.mark.parametrize("size", [0, 3 * MB, 20 * MB])
+@pytest.mark.parametrize("python", [True, False])
+def test_busybox_is_enough_for_files(
+    own_board: RunningBoard, tmp_path: Path, size: int, python: bool
+) -> None:
+    small_userland(own_board, python=python)
+    source, there = random_file(tmp_path / "source", size), tmp_path / STRANGE_NAME
+    with own_board.connect() as link:
+        link.put(source, str(there), deadline=soon())
+        back = link.get(str(there), tmp_path / "back", deadline=soon(), max_bytes=20 * MB)
+    assert (there.read_bytes() == source.read_bytes(), back.size) == (True, size)
+
+
+def test_a_full_disk_is_told_in_a_small_userland_too(own_board: RunningBoard, tmp_path: Path) -> None:
+    small_userland(own_board, python=False)
+    shell = own_board.folder / "bin" / "sh"
+    shell.write_text(shell.read_text().replace("exec", "ulimit -f 100\nexec"))
+    with own_board.connect() as link, pytest.raises(JobError) as caught:
+        link.put(random_file(tmp_path / "source", 4 * MB), str(tmp_path / "there"), deadline=soon())
+    assert caught.value.code == "board:disk-full"
 
 
 def test_the_board_without_programs_has_none(bare_board: RunningBoard) -> None:

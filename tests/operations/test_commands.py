@@ -210,6 +210,9 @@ def test_a_board_of_software_is_simulated(host_key):
         (("--key-file", "/nowhere/at/all"), "Cannot read"),
         (("--user", "x" * 65), "username"),
         (("--project", "nowhere"), "no project"),
+        (("--site", "the moon"), "letters, digits"),
+        (("--labels", "no/such"), "labels"),
+        (("--work-folder", "a b"), "work_folder"),
     ],
 )
 def test_a_board_that_cannot_be_registered_is_refused(host_key, more, says):
@@ -229,6 +232,21 @@ def test_a_key_file_that_is_no_key_is_refused(host_key, tmp_path):
     (tmp_path / "key").write_text("not a key")
     with pytest.raises(CommandError, match="private key"):
         add_board(factories.make_project(), host_key, "--key-file", str(tmp_path / "key"))
+
+
+def test_labels_are_kept(host_key):
+    add_board(factories.make_project(), host_key, "--labels", "camera, 512mb")
+    assert Board.objects.get().labels == ["camera", "512mb"]
+
+
+def test_a_board_added_with_a_probe_waits_for_it(host_key):
+    add_board(factories.make_project(), host_key, "--probe")
+    board = Board.objects.get()
+    assert (board.state, board.held_by) == ("paused", f"probe {board.probes.get().pk}")
+
+
+def test_a_key_for_an_old_dropbear_is_made(host_key):
+    assert "ecdsa-sha2-nistp256" in add_board(factories.make_project(), host_key, "--key-kind", "ecdsa")
 
 
 def test_a_board_is_paused_and_resumed():
@@ -254,3 +272,38 @@ def test_a_board_that_is_not_there_is_told(verb):
 def test_listed_boards_say_that_they_are_simulated():
     factories.make_board(name="soft")
     assert "simulated" in manage("board", "list")
+
+
+def test_a_board_is_labelled():
+    factories.make_board(name="rv-1")
+    manage("board", "label", "rv-1", "camera", "512mb")
+    assert Board.objects.get().labels == ["512mb", "camera"]
+
+
+def test_a_word_that_is_no_label_is_refused():
+    factories.make_board(name="rv-1")
+    with pytest.raises(CommandError, match="labels of a-z"):
+        manage("board", "label", "rv-1", "A camera")
+
+
+def test_a_board_is_drained():
+    factories.make_board(name="rv-1")
+    assert "paused" in manage("board", "drain", "rv-1", "--reason", "cable")
+
+
+def test_a_board_is_reserved_for_a_user_and_released():
+    project = factories.make_project()
+    board = factories.make_board(project, name="rv-1")
+    manage("board", "reserve", "rv-1", "--user", factories.owner_of(project).username, "--hours", "1")
+    board.refresh_from_db()
+    was_reserved = board.is_reserved
+    manage("board", "release", "rv-1")
+    board.refresh_from_db()
+    assert (was_reserved, board.is_reserved) == (True, False)
+
+
+def test_a_board_is_not_reserved_for_strangers():
+    factories.make_board(factories.make_project(), name="rv-1")
+    factories.make_user("mallory")
+    with pytest.raises(CommandError, match="may not use"):
+        manage("board", "reserve", "rv-1", "--user", "mallory")

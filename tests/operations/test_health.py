@@ -9,8 +9,9 @@ import pytest
 from django.test import Client
 
 from dashboard.jobs.models import Heartbeat
-from dashboard.jobs.services import beat
+from dashboard.jobs.services import beat, gone
 from dashboard.supervisor.redis_server import NoRedis, answers, embedded
+from dashboard.telemetry.sites import note_sites
 from tests import factories
 
 QUEUES = ["inspect", "compare", "convert.reference"]
@@ -119,7 +120,45 @@ def test_a_queue_that_nobody_serves_is_not_ready(client, live_redis, queue):
 def test_a_boards_site_needs_a_worker(client, live_redis):
     everything_lives()
     factories.make_board(site="lab-2")
-    assert "boards.lab-2" in client.get("/readyz").json()["checks"]["workers"]["says"]
+    assert "no worker at site lab-2" in client.get("/readyz").json()["checks"]["sites"]["says"]
+
+
+@pytest.mark.django_db
+def test_a_lab_without_its_worker_keeps_the_site_from_nothing(client, live_redis):
+    everything_lives()
+    factories.make_board(site="lab-2")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["sites"]["ok"]) == (200, False)
+
+
+@pytest.mark.django_db
+def test_it_is_told_since_when_a_lab_has_no_worker(client, live_redis):
+    everything_lives()
+    factories.make_board(site="lab-2")
+    beat("w2", "worker", ["boards.lab-2"])
+    note_sites()
+    gone("w2")
+    assert "no worker at site lab-2 since 20" in client.get("/readyz").json()["checks"]["sites"]["says"]
+
+
+@pytest.mark.django_db
+def test_sites_are_told_with_their_workers_and_boards(client, live_redis):
+    everything_lives()
+    factories.make_board(site="lab-2")
+    beat("w2", "worker", ["boards.lab-2"])
+    [site] = client.get("/readyz").json()["sites"]
+    assert (site["site"], site["workers"], site["boards"], site["boards_in_service"]) == (
+        "lab-2",
+        ["w2"],
+        1,
+        1,
+    )
+
+
+@pytest.mark.django_db
+def test_strangers_are_told_of_no_site(settings):
+    factories.make_board(site="lab-2")
+    assert "lab-2" not in Client(REMOTE_ADDR="203.0.113.9").get("/readyz").content.decode()
 
 
 @pytest.mark.django_db

@@ -82,18 +82,30 @@ def test_processes_tell_when_they_were_last_heard_of():
     assert samples()["layerwise_heartbeat_age_seconds", "d1", "dispatcher"] < 60
 
 
+def test_a_site_without_a_worker_is_a_zero():
+    factories.make_board(site="lab-2")
+    assert samples()["layerwise_site_workers", "lab-2"] == 0
+
+
+def test_the_workers_of_a_site_are_counted():
+    factories.make_board(site="lab-2")
+    beat("w1", "worker", ["boards.lab-2", "compare"])
+    assert samples()["layerwise_site_workers", "lab-2"] == 1
+
+
 def test_free_bytes_are_told():
     assert samples()["layerwise_free_bytes",] > 0
 
 
 def test_a_scrape_takes_few_queries_however_much_there_is():
+    factories.make_evaluation(ended=False)
     with CaptureQueriesContext(connection) as few:
         samples()
     for _ in range(3):
         factories.make_evaluation(ended=False)
     with CaptureQueriesContext(connection) as more:
         samples()
-    assert len(few) == len(more) == 10
+    assert len(few) == len(more) == 19
 
 
 def test_a_stranger_gets_nothing():

@@ -9,6 +9,7 @@ from django.test import Client
 
 from dashboard.boards.models import Board
 from dashboard.evaluations.models import Evaluation
+from dashboard.imports.models import Import
 from dashboard.projects.models import Project, Role
 from tests.factories import (
     make_board,
@@ -19,6 +20,7 @@ from tests.factories import (
     make_user,
     make_version,
 )
+from tests.imports.rows import make_import
 
 SignIn = Callable[[User], Client]
 
@@ -30,6 +32,7 @@ class World:
     project: Project
     board: Board
     evaluation: Evaluation
+    imported: Import
     admin: User
     developer: User
     viewer: User
@@ -49,16 +52,23 @@ class World:
             f"/models/{version.model_id}/history/",
             f"/versions/{version.pk}/",
             f"/sources/{source.pk}/file/",
+            f"/sources/{source.pk}/lint/",
+            f"/versions/{version.pk}/lint/",
             f"/projects/{self.project.slug}/input-sets/",
             f"/input-sets/{calibration.pk}/",
             f"/input-sets/{calibration.pk}/file/",
+            f"/projects/{self.project.slug}/imports/",
+            f"/imports/{self.imported.pk}/",
+            f"/imports/{self.imported.pk}/file/",
             f"/evaluations/{self.evaluation.pk}/",
+            f"/legs/{leg.pk}/data-types/",
             f"/comparisons/{leg.on_board_id}/",
             f"/dumps/{run.result.dump_id}/file/",
             f"/runs/{run.pk}/",
             f"/runs/{run.pk}/outputs/",
             f"/artifacts/{conversion.artifact.pk}/file/",
             f"/boards/{self.board.pk}/",
+            f"/boards/{self.board.pk}/changes/",
             f"/jobs/conversion/{conversion.pk}/",
             f"/jobs/conversion/{conversion.pk}/log/",
             f"/jobs/inspection/{source.inspection.pk}/",
@@ -71,6 +81,8 @@ class World:
         return [
             f"/projects/{self.project.slug}/models/new/",
             f"/projects/{self.project.slug}/input-sets/new/",
+            f"/projects/{self.project.slug}/imports/new/",
+            f"/projects/{self.project.slug}/dumps/compare/",
             f"/models/{version.model_id}/versions/new/",
             f"/versions/{version.pk}/evaluations/new/",
         ]
@@ -87,6 +99,7 @@ def world(db: None) -> World:
         project=project,
         board=board,
         evaluation=make_evaluation(version, board=board),
+        imported=make_import(project),
         admin=admin,
         developer=make_member(project, Role.DEVELOPER, make_user("dev")),
         viewer=make_member(project, Role.VIEWER, make_user("vera")),

@@ -7,6 +7,7 @@ from django.test import Client
 
 from dashboard.evaluations.forms import EvaluationForm
 from dashboard.evaluations.models import Evaluation, Outcome
+from dashboard.jobs.models import Heartbeat
 from dashboard.jobs.services import beat
 from dashboard.registry.models import InputSet
 from tests.factories import make_evaluation, make_input_set, make_recipe, make_version
@@ -64,6 +65,15 @@ def test_the_recipe_is_filled_in(world: World, developer: Client, earlier: Evalu
     assert _shown(form, *SETTINGS) == ["percentile", "rv1109", 1]
 
 
+def test_the_rest_of_the_recipe_is_filled_in_and_asks_for_the_same(world: World, developer: Client) -> None:
+    said = {"hybrid": {"a = b": "int16"}, "extra": {"word": "plain", "list": [1, None]}, "batch": 2}
+    recipe = make_recipe(world.project, toolkit="rknn2", platform="rv1126b", dtype="w8a8", **said)
+    Evaluation.objects.filter(pk=world.evaluation.pk).update(recipe=recipe, board=None)
+    sent = _sent(_form(developer, world, f"?like={world.evaluation.pk}"))
+    developer.post(_address(world), sent)
+    assert Evaluation.objects.order_by("-pk")[0].recipe == recipe
+
+
 def test_the_inputs_are_filled_in(world: World, developer: Client, earlier: Evaluation) -> None:
     form = _form(developer, world, f"?like={earlier.pk}")
     assert _shown(form, "shape_0", "mean_0", "std_0", "reorder_0") == ["1, 3, 8, 8", "1.5, 2", "58.8", True]
@@ -78,6 +88,7 @@ def test_sample_and_iterations_are_filled_in(world: World, developer: Client, ea
     assert _shown(_form(developer, world, f"?like={earlier.pk}"), "sample", "iterations") == [3, 7]
 
 
+@pytest.mark.usefixtures("converter")
 def test_asking_again_at_once_asks_for_the_same_recipe(
     world: World, developer: Client, earlier: Evaluation
 ) -> None:
@@ -146,16 +157,15 @@ def test_a_form_without_workers_warns_and_stays_usable(world: World, developer: 
     assert UNATTENDED in answer.content.decode() and "<option" in str(answer.context["form"]["toolkit"])
 
 
-def test_a_form_with_a_worker_does_not_warn(world: World, developer: Client) -> None:
-    beat("w", "worker", ["convert.reference"])
+def test_a_form_with_a_worker_does_not_warn(world: World, developer: Client, converter: Heartbeat) -> None:
     assert UNATTENDED not in developer.get(_address(world)).content.decode()
 
 
 def test_a_worker_that_only_compares_is_none_that_converts(world: World, developer: Client) -> None:
-    beat("w", "worker", ["compare", "boards.local", "convert.unheard-of"])
+    beat("w", "worker", ["compare", "boards.local", "convert.unheard-of", "convert.reference"])
     assert UNATTENDED in developer.get(_address(world)).content.decode()
 
 
+@pytest.mark.usefixtures("converter")
 def test_only_toolkits_that_a_worker_serves_are_offered(world: World) -> None:
-    beat("w", "worker", ["convert.reference"])
     assert str(EvaluationForm(world.evaluation.version)["toolkit"]).count("<option") == 1

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from dashboard.boards.models import BoardState
+from dashboard.boards.models import BoardState, RunResult
 from dashboard.jobs.services import beat
 from dashboard.layers.charts import TIMES
 from dashboard.layers.models import LayerScore
@@ -120,6 +120,27 @@ def test_what_a_real_board_made_is_not_called_simulated(world: World, viewer: Cl
         make_artifact(make_conversion(world.evaluation.version)), make_board(world.project, simulated=False)
     )
     assert 'class="badge simulated"' not in _text(viewer, f"/runs/{real.pk}/")
+
+
+def test_a_run_shows_which_executions_of_a_sequence_differed(world: World, viewer: Client) -> None:
+    run = world.evaluation.legs.all()[0].run
+    check = {
+        "name": "reload",
+        "runs": 4,
+        "differing": [2, 3],
+        "max_difference": 0.5,
+        "hangs": 1,
+        "median_us": 9.0,
+    }
+    RunResult.objects.filter(run=run).update(sequence=[check])
+    page = _text(viewer, f"/runs/{run.pk}/")
+    assert ("<h2>Sequences</h2>" in page, ": 2, 3" in page) == (True, True)
+
+
+def test_a_run_shows_its_median_by_the_walls_clock(world: World, viewer: Client) -> None:
+    run = world.evaluation.legs.all()[0].run
+    RunResult.objects.filter(run=run).update(wall_us=[2000.0, 2500.0, 9000.0])
+    assert "by the wall's clock 2.5" in _text(viewer, f"/runs/{run.pk}/").replace("&#x27;", "'")
 
 
 def test_routes_stand_side_by_side(world: World, viewer: Client) -> None:

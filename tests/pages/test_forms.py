@@ -10,8 +10,10 @@ from pytest_django.fixtures import Settings
 
 from dashboard.evaluations.models import Evaluation
 from dashboard.registry.models import InputSet, ModelVersion, Purpose, RegisteredModel
-from tests.factories import fail, make_input_set, make_version
+from tests.factories import fail, make_converter, make_input_set, make_version, offer_of
 from tests.pages.conftest import SignIn, World
+
+pytestmark = pytest.mark.usefixtures("converter")
 
 
 @pytest.fixture
@@ -52,6 +54,17 @@ def test_two_files_become_one_version_of_two_routes(world: World, developer: Cli
     )
     version = ModelVersion.objects.get(pk=answer.headers["Location"].split("/")[2])
     assert [source.route for source in version.sources.all()] == ["direct", "traced"]
+
+
+def test_both_files_of_a_route_are_chosen_in_one_row(world: World, developer: Client) -> None:
+    _upload(developer, world, route_0="direct", file_0=[_file("n.cfg", b"a"), _file("n.weights", b"b")])
+    source = ModelVersion.objects.order_by("-pk")[0].sources.get()
+    assert (source.route, source.filename) == ("direct", "n.zip")
+
+
+def test_three_files_in_one_row_are_refused(world: World, developer: Client) -> None:
+    three = [_file(name, b"a") for name in "abc"]
+    assert _upload(developer, world, route_0="direct", file_0=three).status_code == 422
 
 
 def test_rows_without_a_file_are_left_out(world: World, developer: Client) -> None:
@@ -128,6 +141,26 @@ def test_an_evaluation_is_requested(world: World, developer: Client) -> None:
     assert Evaluation.objects.get(pk=answer.headers["Location"].split("/")[2]).legs.count() == 2
 
 
+def test_a_pt_beside_an_onnx_file_asks_for_one_input_only(world: World, developer: Client) -> None:
+    version = make_version(
+        world.evaluation.version.model, ["onnx", "pt"], formats={"onnx": "onnx", "pt": "torchscript"}
+    )
+    inspection = version.sources.get(route="pt").inspection
+    inspection.report["inputs"][0]["name"] = "image"  # the name of forward's argument
+    inspection.save(update_fields=["report"])
+    page = developer.get(f"/versions/{version.pk}/evaluations/new/").content.decode()
+    assert ('name="shape_0"' in page, 'name="shape_1"' in page) == (True, False)
+
+
+def test_a_toolkit_that_does_not_take_the_file_is_refused_with_words(world: World, developer: Client) -> None:
+    for source in world.evaluation.version.sources.all():
+        source.inspection.report["format"] = "keras"
+        source.inspection.save(update_fields=["report"])
+    answer = _ask(developer, world)
+    words = "reference does not take Keras files; no toolkit here does"
+    assert (answer.status_code, words in answer.content.decode()) == (422, True)
+
+
 def test_pressing_the_button_twice_asks_once(world: World, developer: Client) -> None:
     first, second = _ask(developer, world), _ask(developer, world)
     assert first.headers["Location"] == second.headers["Location"]
@@ -190,3 +223,64 @@ def test_a_version_that_is_not_inspected_yet_can_be_evaluated(world: World, deve
     version = make_version(world.evaluation.version.model, inspected=False)
     answer = developer.get(f"/versions/{version.pk}/evaluations/new/")
     assert "nothing is known of its inputs" in answer.content.decode()
+
+
+RV1126B = {"toolkit": "rknn2", "platform": "rv1126b", "dtype": "w8a8"}
+
+
+def _settings() -> dict[str, Any]:
+    settings: dict[str, Any] = Evaluation.objects.order_by("-pk")[0].recipe.settings
+    return settings
+
+
+def test_the_rest_of_a_recipe_is_told_in_lines(world: World, developer: Client) -> None:
+    make_converter(offer_of("rknn2"))
+    lines = {"hybrid": "a = b = int16\r\n\r\nconv 1=float16", "extra": "model_pruning = true\nword = plain"}
+    _ask(developer, world, **RV1126B, method="layer", batch=4, propose="on", **lines)
+    told = {name: _settings()[name] for name in ("method", "batch", "propose", "hybrid", "extra")}
+    assert told == {
+        "method": "layer",
+        "batch": 4,
+        "propose": True,
+        "hybrid": {"a = b": "int16", "conv 1": "float16"},
+        "extra": {"model_pruning": True, "word": "plain"},
+    }
+
+
+def test_what_is_left_empty_is_not_in_the_recipe(world: World, developer: Client) -> None:
+    _ask(developer, world, method="", batch="", hybrid="", extra="")
+    assert not {"method", "batch", "hybrid", "extra"} & set(_settings())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"precompile": "on"}, "precompile must be false"),
+        ({"hybrid": "conv = int4"}, "hybrid.conv must be one of int16, float16"),
+        ({"hybrid": "conv"}, "is not of the form layer = data type"),
+        ({"hybrid": "a = int16\na = float16"}, "stands there twice"),
+        ({"extra": "= 1"}, "is not of the form name = value"),
+        ({"extra": "target_platform = 1"}, "own setting platform"),
+        ({"extra": "a = " + "[" * 5000}, "longer than 4000"),
+        ({"batch": 32}, "less than or equal to 31"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_answered_422_and_named(
+    world: World, developer: Client, changes: dict[str, Any], words: str
+) -> None:
+    answer = _ask(developer, world, **RV1126B, **changes)
+    assert (answer.status_code, words in answer.content.decode()) == (422, True)
+
+
+def test_a_preset_fills_in_the_recipe(world: World, developer: Client) -> None:
+    page = developer.get(
+        f"/versions/{world.evaluation.version_id}/evaluations/new/?preset=rknn2.rv1126b.find-layers"
+    )
+    form = page.context["form"]
+    shown = [form[name].value() for name in ("toolkit", "platform", "dtype", "propose")]
+    assert shown == ["rknn2", "rv1126b", "w8a8", True]
+
+
+def test_a_preset_that_there_is_not_is_a_404(world: World, developer: Client) -> None:
+    page = f"/versions/{world.evaluation.version_id}/evaluations/new/?preset=x"
+    assert developer.get(page).status_code == 404

@@ -8,8 +8,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from dashboard.boards.models import Run
+from dashboard.boards.models import Board, Run
 from dashboard.evaluations.models import Evaluation
+from dashboard.health import incidents
+from dashboard.health.golden import name_golden_model
+from dashboard.health.models import IncidentKind, Outcome, PowerCycle
 from dashboard.layers.models import LayerScore
 from tests.factories import (
     make_board,
@@ -18,10 +21,14 @@ from tests.factories import (
     make_input_set,
     make_member,
     make_model,
+    make_probe,
+    make_registration,
     make_run,
     make_token_row,
     make_version,
 )
+from tests.health.rows import make_check, make_twin
+from tests.imports.rows import make_import
 from tests.pages.conftest import SignIn, World
 
 More = Callable[[World], object]
@@ -53,6 +60,7 @@ PAGES: list[tuple[str, More]] = [
     ("/", lambda w: [make_model(w.project) for _ in range(19)]),
     ("/projects/vision/", lambda w: [_another_model(w) for _ in range(5)]),
     ("/projects/vision/", lambda w: [(make_input_set(w.project), make_board(w.project)) for _ in range(19)]),
+    ("/projects/vision/imports/", lambda w: [make_import(w.project) for _ in range(9)]),
     ("/projects/vision/input-sets/", lambda w: [make_input_set(w.project) for _ in range(19)]),
     ("/projects/vision/members/", lambda w: [make_member(w.project) for _ in range(19)]),
     ("/projects/vision/tokens/", lambda w: [make_token_row(w.project) for _ in range(20)]),
@@ -67,8 +75,42 @@ PAGES: list[tuple[str, More]] = [
     ("/compare/", lambda w: [_another_run(w) for _ in range(19)]),
     ("/boards/", lambda w: [make_board(w.project) for _ in range(19)]),
     ("/boards/{board}/", lambda w: [_another_run(w) for _ in range(19)]),
+    ("/projects/vision/boards/new/", lambda w: [make_registration(w.project) for _ in range(19)]),
+    ("/boards/{board}/access/", lambda w: [make_probe(w.board) for _ in range(5)]),
+    ("/jobs/", lambda w: [make_probe(w.board) for _ in range(19)]),
     ("/jobs/", lambda w: [make_conversion(w.evaluation.version) for _ in range(20)]),
 ]  # fmt: skip
+
+
+def _more_health(world: World) -> None:
+    run = _run(world)
+    for number in range(8):
+        make_check(run, world.board, Outcome.PASSED, median_us=1000.0 + number)
+        incidents.note(world.board, IncidentKind.HANG, detail=f"{number} of 20", run=run)
+
+
+def _more_restarts(world: World) -> None:
+    PowerCycle.objects.bulk_create(
+        PowerCycle(project=world.project, board=world.board, site="local", state="succeeded")
+        for _ in range(9)
+    )
+
+
+def _more_golden_models(world: World) -> None:
+    for number in range(8):
+        Board.objects.filter(pk=world.board.pk).update(runtime_version=f"1.7.{number}")
+        name_golden_model(_run(world), world.admin, f"1.7.{number}")
+
+
+def _more_twins(world: World) -> None:
+    for _ in range(5):
+        make_twin(_run(world), world.board, make_board(world.project))
+
+
+def _run(world: World) -> Run:
+    run = world.evaluation.legs.all()[0].run
+    assert run is not None
+    return run
 
 
 def _another_model(world: World) -> Evaluation:
@@ -102,6 +144,28 @@ def test_more_rows_cost_no_more_queries(world: World, as_user: SignIn, pattern: 
     assert _queries(client, address) == before
 
 
+HEALTH: list[tuple[str, More]] = [
+    ("/boards/{board}/", _more_health),
+    ("/boards/{board}/health/", _more_health),
+    ("/boards/{board}/incidents/", _more_health),
+    ("/boards/{board}/power/", _more_restarts),
+    ("/projects/vision/golden-models/", _more_golden_models),
+    ("/projects/vision/twin-checks/", _more_twins),
+    ("/projects/vision/twin-checks/new/", _more_twins),
+]
+
+
+@pytest.mark.parametrize(("pattern", "more"), HEALTH)
+def test_more_history_of_boards_costs_no_more_queries(
+    world: World, as_user: SignIn, pattern: str, more: More
+) -> None:
+    address, client = pattern.format(board=world.board.pk), as_user(world.admin)
+    more(world)
+    before = _queries(client, address)
+    more(world)
+    assert _queries(client, address) == before
+
+
 def test_more_jobs_under_way_cost_no_more_queries(world: World, as_user: SignIn) -> None:
     client = as_user(world.viewer)
     one = make_evaluation(
@@ -117,7 +181,7 @@ PINNED = [
     ("/", 3),
     ("/projects/vision/", 12),
     ("/evaluations/{evaluation}/", 6),
-    ("/jobs/", 6),
+    ("/jobs/", 11),  # one a kind of job
 ]
 
 

@@ -5,6 +5,7 @@ from django.test import Client
 
 from dashboard.boards.models import BoardState, Run
 from dashboard.evaluations.models import Leg
+from dashboard.jobs.models import State
 from dashboard.jobs.services import beat
 from dashboard.layers.models import Comparison
 from dashboard.layers.services import request_comparison
@@ -53,7 +54,7 @@ def _of_comparison(client: Client, page: str, comparison: Comparison, **headers:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_queued_run_says_that_no_worker_serves_it(viewer: Client, leg: Leg, page: str) -> None:
-    assert "no worker serves the queue boards.local" in _text(viewer, page, leg)
+    assert "no worker at site local, and none has been seen there yet" in _text(viewer, page, leg)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -68,7 +69,7 @@ def test_a_queued_run_says_that_its_board_is_paused(
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_piece_that_polls_says_it_too(viewer: Client, leg: Leg, page: str) -> None:
-    assert "no worker serves the queue" in _text(viewer, page, leg, **{"HX-Request": "true"})
+    assert "no worker at site" in _text(viewer, page, leg, **{"HX-Request": "true"})
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -86,8 +87,9 @@ def test_a_queued_comparison_says_that_no_worker_serves_it(
 @pytest.mark.parametrize("page", COMPARISON_PAGES)
 def test_a_queued_comparison_tells_its_place(world: World, viewer: Client, page: str) -> None:
     beat("w", "worker", ["compare"])
+    waiting = Comparison.objects.filter(state=State.QUEUED).count()
     _, second = (request_comparison(make_dump(world.project), make_dump(world.project)) for _ in range(2))
-    assert "waiting for a free worker (1 before it)" in _of_comparison(viewer, page, second)
+    assert f"waiting for a free worker ({waiting + 1} before it)" in _of_comparison(viewer, page, second)
 
 
 @pytest.mark.parametrize("page", PAGES)

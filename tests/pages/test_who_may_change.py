@@ -7,7 +7,15 @@ from dashboard.boards.models import BoardState
 from dashboard.jobs.models import State
 from dashboard.layers.models import Comparison
 from dashboard.projects.models import ApiToken, Role
-from tests.factories import PASSWORD, begin, make_conversion, make_evaluation, make_token_row, make_user
+from tests.factories import (
+    PASSWORD,
+    begin,
+    make_conversion,
+    make_evaluation,
+    make_registration,
+    make_token_row,
+    make_user,
+)
 from tests.pages.conftest import SignIn, World
 
 CHANGES = [
@@ -20,8 +28,21 @@ CHANGES = [
     "/jobs/conversion/{conversion}/cancel/",
     "/boards/{board}/pause/",
     "/boards/{board}/resume/",
+    "/boards/{board}/drain/",
+    "/boards/{board}/reserve/",
+    "/boards/{board}/release/",
     "/projects/vision/members/",
+    "/projects/vision/boards/new/",
+    "/registrations/{registration}/look/",
+    "/registrations/{registration}/confirm/",
+    "/registrations/{registration}/discard/",
+    "/boards/{board}/probe/",
+    "/boards/{board}/admit/",
+    "/boards/{board}/pin/",
 ]
+
+ONLY_POST = ("cancel/", "pause/", "resume/", "look/", "confirm/", "discard/", "probe/", "admit/", "pin/",
+             "drain/", "reserve/", "release/")  # fmt: skip
 
 
 def _filled(world: World, address: str) -> str:
@@ -33,7 +54,12 @@ def _filled(world: World, address: str) -> str:
         evaluation=world.evaluation.pk,
         conversion=leg.conversion_id,
         board=world.board.pk,
+        registration=_registration(world) if "{registration}" in address else 0,
     )
+
+
+def _registration(world: World) -> int:
+    return int(make_registration(world.project).pk)
 
 
 @pytest.mark.parametrize("address", CHANGES)
@@ -53,9 +79,7 @@ def test_a_post_without_the_forms_secret_is_refused(world: World, address: str) 
     assert client.post(_filled(world, address), {"name": "x"}).status_code == 403
 
 
-@pytest.mark.parametrize(
-    "address", [one for one in CHANGES if one.endswith(("cancel/", "pause/", "resume/"))]
-)
+@pytest.mark.parametrize("address", [one for one in CHANGES if one.endswith(ONLY_POST)])
 def test_a_get_changes_nothing(world: World, as_user: SignIn, address: str) -> None:
     assert as_user(world.admin).get(_filled(world, address)).status_code == 405
 

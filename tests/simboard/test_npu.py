@@ -36,7 +36,7 @@ def execute(artifact: Path, folder: Path, mode: str, *faults: str) -> Report:
 
 
 def tensors(folder: Path, report: Report) -> npu.Tensors:
-    return npu.read_tensors(folder / report.get("dump", report.get("outputs")))
+    return npu.read_tensors(folder / ("layers.safetensors" if "format" in report else "outputs.safetensors"))
 
 
 def outputs(artifact: Path, folder: Path, *faults: str) -> np.ndarray[Any, Any]:
@@ -98,14 +98,14 @@ def test_a_dump_stays_raw(traced: Path, tmp_path: Path) -> None:
 
 
 def test_a_dump_says_that_it_is_simulated(traced: Path, tmp_path: Path) -> None:
-    report = execute(traced, tmp_path, "dump")
-    with tensorfile.TensorFile(str(tmp_path / report["dump"])) as file:
+    execute(traced, tmp_path, "dump")
+    with tensorfile.TensorFile(str(tmp_path / "layers.safetensors")) as file:
         assert (file.metadata["rung"], file.metadata["simulated"]) == ("board", "yes")
 
 
 def test_a_dump_lists_the_layers_of_the_artifact(traced: Path, tmp_path: Path) -> None:
-    report = execute(traced, tmp_path, "dump")
-    with tensorfile.TensorFile(str(tmp_path / report["dump"])) as file:
+    execute(traced, tmp_path, "dump")
+    with tensorfile.TensorFile(str(tmp_path / "layers.safetensors")) as file:
         listed = json.loads(file.metadata["layers"])
     kept = [{key: value for key, value in layer.items() if key != "tensor"} for layer in load(traced).layers]
     assert listed == kept
@@ -165,3 +165,27 @@ def test_inputs_that_do_not_fit_are_the_npus_failure(traced: Path, tmp_path: Pat
 def test_an_unknown_quirk_is_refused() -> None:
     with pytest.raises(KeyError):
         quirks.apply(["works-on-mondays"], onnx.ModelProto())
+
+
+def test_a_sequence_has_its_three_checks(traced: Path, tmp_path: Path) -> None:
+    checks = execute(traced, tmp_path, "sequence")["checks"]
+    assert [(check["name"], check["runs"]) for check in checks] == [
+        ("same-input", 10),
+        ("alternating", 10),
+        ("reload", 3),
+    ]
+
+
+def test_the_virtual_npu_gives_the_same_bits_every_time(traced: Path, tmp_path: Path) -> None:
+    checks = execute(traced, tmp_path, "sequence")["checks"]
+    assert [check["differing"] for check in checks] == [[], [], []]
+
+
+def test_a_probe_needs_no_job(tmp_path: Path) -> None:
+    assert npu.report("probe", tmp_path, tmp_path, [])["npu"]["simulated"]
+
+
+def test_an_execution_that_differs_is_found() -> None:
+    first, other = np.zeros(3, np.float32), np.array([0, 0, 2], np.float32)
+    found = npu.check("same-input", [([first], 1.0), ([other], 1.0), ([first], 20.0)], [first])
+    assert (found["differing"], found["max_difference"], found["hangs"]) == ([1], 2.0, 1)

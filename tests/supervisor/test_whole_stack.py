@@ -114,7 +114,7 @@ def test_everything_behind_the_site_is_ready(up: Up) -> None:
 
 
 def test_run_json_names_every_process(up: Up) -> None:
-    assert set(up.facts["processes"]) == {"redis", "simboard", "worker", "dispatcher", "web"}
+    assert set(up.facts["processes"]) == {"redis", "simboard", "worker", "boards", "dispatcher", "web"}
 
 
 def test_the_simulated_board_greets(up: Up) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from dashboard.conversions.recipe import RecipeSettings
 from similarity.tensorfile import write_tensors
 from workers.jobfolder import JobFolder
 from workers.toolkits.base import Converted, get_toolkit
@@ -130,4 +131,4 @@ def convert(
             "recipe": {"toolkit": "reference", "platform": "rv1126", "dtype": "u8", **recipe},
         }
     )
-    return get_toolkit("reference").convert(folder, ignore, never)
+    return get_toolkit(RecipeSettings()).convert(folder, ignore, never)

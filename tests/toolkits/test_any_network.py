@@ -7,6 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from similarity.dumpfile import DumpFile
 from tests.toolkits.networks import constant, convert, network, one_op, random_samples
+from workers.errors import JobError
 from workers.toolkits.onnxjob.execute import Observed, groups
 from workers.toolkits.onnxjob.layers import key_of
 
@@ -300,3 +301,61 @@ def test_keys_drop_what_changes_between_builds(name, key):
 def test_groups_of_tensors_keep_to_their_bytes():
     tensors = [Observed(str(size), "tensor(float)", (size,)) for size in (1, 2, 9, 1, 1)]
     assert [[t.name for t in group] for group in groups(tensors, 12)] == [["1", "2"], ["9"], ["1", "1"]]
+
+
+def of_kind(kind, shape=(2,)):
+    """A network whose second input is a tensor of `kind`, and changes nothing."""
+    nodes = [node("Shape", ["odd"], ["s"]), node("Cast", ["s"], ["f"], to=1), node("Add", ["x", "f"], ["y"])]
+    return network(nodes, inputs={"x": (1,), "odd": shape}, outputs=["y"], types={"odd": kind})
+
+
+def a_sequence():
+    model = of_kind(TensorProto.FLOAT)
+    sequence = helper.make_tensor_sequence_value_info("odd", TensorProto.FLOAT, None)
+    model.graph.node[0].CopyFrom(node("SequenceLength", ["odd"], ["s"]))
+    model.graph.input[1].CopyFrom(sequence)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (a_sequence, "'odd' is a sequence"),
+        (lambda: of_kind(TensorProto.STRING), "'odd' is a tensor of string"),
+        (lambda: of_kind(TensorProto.BFLOAT16), "'odd' is a tensor of bfloat16"),
+        (lambda: of_kind(TensorProto.FLOAT, (2, 0)), "'odd' has shape [2, 0]"),
+    ],
+)
+def test_an_input_that_no_samples_can_feed_is_named(folder, make, words):
+    with pytest.raises(JobError) as caught:
+        convert(folder, make(), random_samples({"x": (1,)}))
+    assert (caught.value.code, words in caught.value.detail) == ("model:unsupported-input", True)
+
+
+def halves(width):
+    """Two halves that are joined again with the whole: only even widths go through."""
+    nodes = [
+        node("MaxPool", ["x"], ["half"], "pool", kernel_shape=[2], strides=[2]),
+        node("Concat", ["half", "half"], ["whole"], "twice", axis=2),
+        node("Add", ["x", "whole"], ["y"], "joined"),
+    ]
+    return network(nodes, inputs={"x": (1, 1, width)}, outputs=["y"])
+
+
+def test_a_named_size_that_the_network_does_not_go_through_with_is_told_with_the_node(folder):
+    with pytest.raises(JobError) as caught:
+        convert(folder, halves("width"), random_samples({"x": (1, 1, 7)}), inputs={"x": {"shape": [1, 1, 7]}})
+    assert (caught.value.code, "joined" in caught.value.detail) == ("model:not-executable", True)
+
+
+def test_a_value_that_the_network_does_not_take_is_told_with_the_node(folder):
+    model = network(
+        [node("Expand", ["x", "to"], ["y"], "spread")],
+        inputs={"x": (3,), "to": (1,)},
+        outputs=["y"],
+        types={"to": TensorProto.INT64},
+    )
+    samples = [{"x": np.ones(3, np.float32), "to": np.array([2], np.int64)}]
+    with pytest.raises(JobError) as caught:
+        convert(folder, model, samples)
+    assert (caught.value.code, "spread" in caught.value.detail) == ("model:not-executable", True)

@@ -208,6 +208,39 @@ def test_there_is_no_network(tmp_path):
     assert "Network is unreachable" in outcome.log[-1]
 
 
+CONNECTING = """
+import socket, sys
+here, there = socket.socketpair()
+print("a pair is possible", flush=True)
+local = socket.socket(socket.AF_UNIX)
+socket.create_connection(("127.0.0.1", 9), timeout=3)
+"""
+
+
+def without_namespaces(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` where no user namespace can be made: in the last one, where there are any."""
+    argv = [sys.executable, "-c", code, *arguments]
+    if isolation() == "namespaces":
+        none_more = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$0" "$@"'
+        argv = ["unshare", "--user", "--map-root-user", "sh", "-c", none_more, *argv]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True, cwd=ROOT)
+
+
+@pytest.fixture(scope="module")
+def filtered(tmp_path_factory) -> str:
+    """What a child says that tries all sorts of sockets on a machine without namespaces."""
+    folder = str(tmp_path_factory.mktemp("filtered"))
+    return without_namespaces(WORKER, folder, CONNECTING, "mark", "best").stdout
+
+
+def test_without_namespaces_there_is_no_network_either(filtered):
+    assert "Network is unreachable" in filtered
+
+
+def test_without_namespaces_processes_may_still_talk_to_each_other(filtered):
+    assert "a pair is possible" in filtered and "create_connection" in filtered
+
+
 WORKER = """
 import sys
 from pathlib import Path

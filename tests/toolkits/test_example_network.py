@@ -24,7 +24,7 @@ def tables(tmp_path_factory):
     for route in ROUTES:
         with JobFolder(place / "jobs", route) as folder:
             sets = {which: samples(folder, place, which) for which in ("calibration", "evaluation")}
-            name = inspect_model(folder, place / f"{route}.onnx", f"{route}.onnx").inputs[0].name
+            name = inspect_model(folder, place / f"{route}.onnx").inputs[0].name
             recipe = {"inputs": {name: {"shape": None, "mean": [0], "std": [255]}}}
             start = time.monotonic()
             converted = convert(

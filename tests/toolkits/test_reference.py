@@ -9,6 +9,7 @@ import onnxruntime as ort
 import pytest
 from onnx import helper
 
+from dashboard.conversions.recipe import RecipeSettings
 from similarity.dumpfile import DumpFile
 from similarity.metrics import core_scores
 from similarity.tensorfile import TensorFile, write_tensors
@@ -37,10 +38,11 @@ def kept(tmp_path_factory):
         yield folder, convert(folder, conv_relu_net(), random_samples(PICTURE))
 
 
-def test_a_toolkit_nobody_has_is_named():
+def test_a_toolkit_that_this_worker_does_not_have_is_named(settings, tmp_path):
+    settings.RKNN2_DIRS = [tmp_path]
     with pytest.raises(JobError) as caught:
-        get_toolkit("rknn9")
-    assert caught.value.code == "recipe:no-toolkit"
+        get_toolkit(RecipeSettings(toolkit="rknn2", platform="rk3588", dtype="w8a8"))
+    assert (caught.value.code, "rknn2" in caught.value.detail) == ("recipe:no-toolkit", True)
 
 
 def test_a_relu_and_a_clip_belong_to_the_convolution_before_them(kept):
@@ -172,7 +174,7 @@ def test_progress_is_told_stage_by_stage(folder):
     (folder.path / "source.onnx").write_bytes(conv_relu_net().SerializeToString())
     folder.add("c", samples)
     folder.write_job({"source": "source.onnx", "calibration": "c", "evaluation": "c", "recipe": {}})
-    get_toolkit("reference").convert(folder, events.append, never)
+    get_toolkit(RecipeSettings()).convert(folder, events.append, never)
     names = list(dict.fromkeys(event["name"] for event in events))
     assert names == ["loading", "calibrating", "quantizing", "float dump", "quantized dump"]
 
@@ -267,7 +269,7 @@ def test_a_stopped_conversion_writes_nothing(folder):
     (folder.path / "source.onnx").write_bytes(conv_relu_net().SerializeToString())
     folder.write_job({"source": "source.onnx", "calibration": "c", "evaluation": "c", "recipe": {}})
     with pytest.raises(LeaseLost):
-        get_toolkit("reference").convert(folder, ignore, lambda: True)
+        get_toolkit(RecipeSettings()).convert(folder, ignore, lambda: True)
 
 
 def good_result() -> dict:

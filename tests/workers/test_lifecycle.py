@@ -4,14 +4,14 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from pytest_django.fixtures import Settings
 
-from dashboard.jobs.models import State
+from dashboard.jobs.models import STORING_SECONDS, Fence, State
 from dashboard.registry.models import Inspection
 from tests.factories import make_version
 from workers.errors import Died, JobError, LeaseLost, Temporary
-from workers.lease import Lease
+from workers.lease import Keeper, Lease
 from workers.lifecycle import Keep, work
 
 # the lease's thread has a connection of its own, so the rows must really be committed
@@ -112,6 +112,21 @@ def test_the_lease_is_renewed_while_the_step_runs(job: Inspection, settings: Set
 
     work(job, step)
     assert seen == [True]
+
+
+def test_a_step_that_hangs_beyond_every_limit_loses_its_job(job: Inspection, settings: Settings) -> None:
+    settings.LEASE_SECONDS = 2
+    settings.TOOLKIT_SECONDS = -STORING_SECONDS  # the longest life is over as it begins
+    noticed = threading.Event()
+
+    def step(job: Inspection, lease: Lease) -> Keep:
+        if lease.lost.wait(WAIT):
+            noticed.set()
+        lease.check()
+        return nothing
+
+    work(job, step)
+    assert (noticed.is_set(), stored(job).state) == (True, State.RUNNING)  # until the sweeper takes it back
 
 
 def test_a_cancelled_job_stops_and_ends_as_cancelled(job: Inspection, settings: Settings) -> None:
@@ -219,3 +234,46 @@ def test_progress_that_cannot_be_stored_does_not_end_the_renewing(
 
     work(job, step)
     assert seen == [True]
+
+
+class Away(Inspection):
+    """A row whose connection was closed the first time that its lease is renewed."""
+
+    asked = 0
+
+    class Meta:
+        proxy = True
+        app_label = "registry"
+
+    def renew(self, fence: Fence) -> bool:
+        Away.asked += 1
+        if Away.asked == 1:
+            raise InterfaceError("connection already closed")
+        return super().renew(fence)
+
+
+def test_a_connection_that_was_closed_does_not_end_the_renewing(job: Inspection, settings: Settings) -> None:
+    settings.LEASE_SECONDS = 2
+    away = Away.objects.get(pk=job.pk)
+    seen = []
+
+    def step(job: Inspection, lease: Lease) -> Keep:
+        for _ in range(WAIT * 10):
+            if Away.asked >= 3:
+                seen.append(True)
+                break
+            threading.Event().wait(0.1)
+        return nothing
+
+    work(away, step)
+    assert seen == [True]
+
+
+def test_a_job_that_begins_while_the_worker_ends_is_let_go_at_once(job: Inspection) -> None:
+    keeper = Keeper()
+    keeper.let_go()
+    assert job.claim("a worker")
+    lease = Lease(job, job.fence)
+    keeper.add(lease)
+    keeper.remove(lease)
+    assert lease.is_lost()

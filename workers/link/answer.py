@@ -3,6 +3,7 @@
 import json
 import re
 import struct
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,16 @@ from typing import Any
 from dashboard.jobs.failures import FAILURES
 from workers.errors import JobError
 from workers.link.base import board_failure
-from workers.link.results import BoardInfo, Fingerprint, LayerTime, PlainRun, RunResult, TimedRun
+from workers.link.results import (
+    BoardInfo,
+    Fingerprint,
+    LayerFiles,
+    LayerTime,
+    PlainRun,
+    RunResult,
+    SequenceCheck,
+    TimedRun,
+)
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -19,6 +29,8 @@ MOST_LAYERS = 20_000
 MOST_ITERATIONS = 100_000
 MOST_BYTES = 8 * 1024**3
 MOST_TIME_US = 1e11  # a day
+LARGEST = 3.5e38  # what float32 holds
+MOST_FENCE = 1e15  # a float still holds it exactly, and one more still has a folder
 MOST_HEADER = 64 * 1024 * 1024
 
 
@@ -92,20 +104,19 @@ def board_info(message: dict[str, Any], agent: str) -> BoardInfo:
         mem_available_kb=None if memory is None else int(number(memory, "mem_available_kb", 1e15)),
         boot_id=text(message.get("boot_id") or "", "boot_id", 100),
         npus=tuple(text(kind, "npu", 20) for kind in listed(message.get("npus"), "npus")),
-        fence=int(number(message.get("fence"), "fence", 1e18)),
+        fence=int(number(message.get("fence"), "fence", MOST_FENCE)),
         agent=agent,
+        kind=_kind(message.get("agent", "python")),
+        compressions=tuple(
+            text(one, "compression", 20) for one in listed(message.get("compressions"), "compressions")
+        ),
     )
 
 
-def files_of(result: dict[str, Any]) -> dict[str, Announced]:
-    """The files of a result; raises what the board reports as its error first."""
-    if "error" in result:
-        raise reported(result["error"])
-    found = mapping(result.get("files"), "files")
-    strange = [name for name in found if not PLAIN_NAME.fullmatch(name)]
-    if strange or len(found) > 10:
-        raise bad(f"files: {len(found)} of them, strange names {[name[:60] for name in strange[:3]]}")
-    return {name: announced(entry, name) for name, entry in found.items()}
+def _kind(value: Any) -> str:
+    if value not in ("python", "c"):
+        raise bad("agent is neither python nor c")
+    return str(value)
 
 
 def reported(error: Any) -> JobError:
@@ -118,36 +129,88 @@ def reported(error: Any) -> JobError:
     return board_failure(code, words.strip())
 
 
-def run_result(result: dict[str, Any], job: dict[str, Any], folder: Path, agent: str) -> RunResult:
-    """The whole result, its files already in `folder`; every mode of the job must be in it."""
+def run_result(
+    result: dict[str, Any], job: dict[str, Any], folder: Path, files: Container[str], agent: str
+) -> RunResult:
+    """The whole result, its `files` already in `folder`; every mode of the job must be in it.
+
+    Raises what the board reports as its error first.
+    """
+    if "error" in result:
+        raise reported(result["error"])
     modes = job["modes"]
     marks = mapping(result.get("fingerprint"), "fingerprint")
     before, after = mapping(marks.get("before"), "before"), mapping(marks.get("after"), "after")
     return RunResult(
-        plain=_plain(result.get("plain"), job, folder) if "plain" in modes else None,
+        plain=_plain(result.get("plain"), job, folder, files) if "plain" in modes else None,
         timed=_timed(result.get("timed")) if "timed" in modes else None,
-        dump=_file(result.get("dump"), "dump", folder) if "dump" in modes else None,
+        dump=_dump(result.get("dump"), folder, files) if "dump" in modes else None,
         fingerprint=Fingerprint(before, after),
         simulated=before.get("simulated") is not False,
         agent=agent,
+        sequence=_sequence(result.get("sequence")) if "sequence" in modes else None,
     )
 
 
-def _plain(value: Any, job: dict[str, Any], folder: Path) -> PlainRun:
+def _plain(value: Any, job: dict[str, Any], folder: Path, files: Container[str]) -> PlainRun:
     entry = mapping(value, "plain")
-    times = sequence(entry.get("iterations_us"), "iterations_us", MOST_ITERATIONS)
-    if len(times) != job["iterations"]:
-        raise bad(f"{len(times)} iterations instead of {job['iterations']}")
-    return PlainRun(
-        number(entry.get("init_us"), "init_us", MOST_TIME_US),
-        tuple(number(time, "iterations_us", MOST_TIME_US) for time in times),
-        _file(entry, "outputs", folder),
+    times = _times(entry.get("iterations_us"), "iterations_us", job["iterations"])
+    wall = _times(entry["wall_us"], "wall_us", job["iterations"]) if "wall_us" in entry else ()
+    outputs = _file(entry.get("outputs"), "outputs", folder, files)
+    return PlainRun(number(entry.get("init_us"), "init_us", MOST_TIME_US), times, outputs, wall)
+
+
+def _times(value: Any, what: str, count: int) -> tuple[float, ...]:
+    times = sequence(value, what, MOST_ITERATIONS)
+    if len(times) != count:
+        raise bad(f"{what}: {len(times)} iterations instead of {count}")
+    return tuple(number(time, what, MOST_TIME_US) for time in times)
+
+
+def _dump(value: Any, folder: Path, files: Container[str]) -> Path | LayerFiles:
+    """The dump's file, or the vendor's files that make one; each of them must have arrived."""
+    entry = mapping(value, "dump")
+    if entry.get("format") == "dump/1":
+        return _file(entry.get("file"), "dump", folder, files)
+    if entry.get("format") != "nn-layer-dump":
+        raise bad("the dump has an unknown format")
+    rows = [mapping(row, "file") for row in listed(entry.get("files"), "files", MOST_LAYERS)]
+    for row in rows:
+        text(row.get("label"), "label")
+    if len({_arrived(row.get("name"), "files", files) for row in rows}) != len(rows):
+        raise bad("files names a file twice")
+    if entry.get("names") is not None:
+        _arrived(entry["names"], "names", files)
+    return LayerFiles(folder, entry, text(entry.get("reason", ""), "reason"))
+
+
+def _sequence(value: Any) -> tuple[SequenceCheck, ...]:
+    checks = sequence(mapping(value, "sequence").get("checks"), "checks", 10)
+    return tuple(_check(mapping(check, "check")) for check in checks)
+
+
+def _check(entry: dict[str, Any]) -> SequenceCheck:
+    runs = int(number(entry.get("runs"), "runs", MOST_ITERATIONS))
+    most = entry.get("max_difference")
+    return SequenceCheck(
+        name=text(entry.get("name"), "name", 60),
+        runs=runs,
+        differing=tuple(
+            int(number(one, "differing", runs)) for one in listed(entry.get("differing"), "differing", runs)
+        ),
+        max_difference=None if most is None else number(most, "max_difference", LARGEST),
+        hangs=int(number(entry.get("hangs"), "hangs", runs)),
+        median_us=number(entry.get("median_us"), "median_us", MOST_TIME_US),
     )
 
 
 def _timed(value: Any) -> TimedRun:
     entry = mapping(value, "timed")
-    rows = [mapping(row, "layer") for row in sequence(entry.get("layers"), "layers", MOST_LAYERS)]
+    reason = text(entry.get("reason", ""), "reason")
+    found = listed(entry.get("layers"), "layers", MOST_LAYERS)
+    if not found and not reason:
+        raise bad("there are no layers, and no reason why")
+    rows = [mapping(row, "layer") for row in found]
     layers = tuple(
         LayerTime(
             key=text(row.get("key"), "key"),
@@ -160,18 +223,23 @@ def _timed(value: Any) -> TimedRun:
     )
     if len({layer.key for layer in layers}) != len(layers):
         raise bad("two layers have the same key")
-    return TimedRun(number(entry.get("total_us"), "total_us", MOST_TIME_US), layers)
+    return TimedRun(number(entry.get("total_us"), "total_us", MOST_TIME_US), layers, reason)
 
 
-def _file(value: Any, field: str, folder: Path) -> Path:
-    """The local copy of the tensor file that `value[field]` names, its header checked."""
-    name = text(mapping(value, field).get(field), field, 100)
-    path = folder / name
-    if not PLAIN_NAME.fullmatch(name) or not path.is_file():
-        raise bad(f"{field} names a file that was not announced")
+def _arrived(value: Any, what: str, files: Container[str]) -> str:
+    """The name of a file that was announced and has arrived whole."""
+    name = text(value, what, 100)
+    if name not in files:
+        raise bad(f"{what} names a file that was not announced")
+    return name
+
+
+def _file(value: Any, what: str, folder: Path, files: Container[str]) -> Path:
+    """The local copy of the tensor file of that name, its header checked."""
+    path = folder / _arrived(value, what, files)
     kind = tensor_metadata(path).get("layerwise")
-    if kind != f"{field}/1":
-        raise bad(f"{name} is of kind {kind!r} instead of {field}/1")
+    if kind != f"{what}/1":
+        raise bad(f"{path.name} is of kind {kind!r} instead of {what}/1")
     return path
 
 

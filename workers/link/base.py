@@ -1,6 +1,7 @@
 """What a way to a board can do, whoever goes it: run a command, put a file, get a file."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +35,29 @@ class Received:
     sha256: str
 
 
+class Conversation(Protocol):
+    """A command that runs and is spoken with: its output is taken as lines and as blocks of bytes.
+
+    Every call raises what a call of the link does; `silence_s` and the deadline go on during all of them.
+    """
+
+    def line(self) -> bytes | None:
+        """The next line without its end; None when the output is over. "board:bad-answer" when it is too long."""
+        ...
+
+    def take(self, count: int) -> bytes:
+        """Exactly the next `count` bytes. "board:bad-answer" when the command ends before, unless it was killed."""
+        ...
+
+    def say(self, data: bytes) -> None:
+        """Write to the command's standard input; a command that has ended hears nothing, and that is no failure."""
+        ...
+
+    def completed(self) -> Completed:
+        """How it ended, when its output is over."""
+        ...
+
+
 class Link(Protocol):
     """One connection to a board, for one thread. Deadlines are absolute, in time.monotonic() seconds.
 
@@ -54,6 +78,12 @@ class Link(Protocol):
 
         After `silence_s` without a byte from the command the link counts as lost.
         """
+        ...
+
+    def converse(
+        self, argv: Sequence[str], *, deadline: float, silence_s: float
+    ) -> AbstractContextManager[Conversation]:
+        """Run a command and speak with it; it is given up when the block ends."""
         ...
 
     def put(self, local: Path, remote: str, *, deadline: float) -> Received:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from workers.link.base import KEPT_OUTPUT, Completed, Received, board_failure, is_full_disk
 from workers.link.localfile import Incoming, Outgoing
-from workers.link.output import Lines, Tail
+from workers.link.output import Inbox, Lines, Tail, broke_off
 
 
 class LocalLink:
@@ -46,6 +46,16 @@ class LocalLink:
         if lines:
             lines.end()
         return Completed(status if status >= 0 else None, out.bytes(), err.bytes())
+
+    @contextlib.contextmanager
+    def converse(
+        self, argv: Sequence[str], *, deadline: float, silence_s: float
+    ) -> Iterator["LocalConversation"]:
+        """Run a command and speak with it: see base.Link."""
+        with _started(argv, self._environment) as process:
+            talk = LocalConversation(process, deadline, silence_s)
+            with contextlib.closing(talk):
+                yield talk
 
     def put(self, local: Path, remote: str, *, deadline: float) -> Received:  # a copy needs no deadline
         """Copy a file: see base.Link."""
@@ -95,6 +105,72 @@ def _started(argv: Sequence[str], environment: Mapping[str, str]) -> Iterator["s
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+class LocalConversation:
+    """A command of this machine that is spoken with: see base.Conversation."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", deadline: float, silence_s: float | None) -> None:
+        self._process, self._deadline, self._silence_s = process, deadline, silence_s
+        self._inbox = Inbox(self.more)
+        self._err = Tail(KEPT_OUTPUT)
+        self._heard = time.monotonic()
+        self._unsaid = bytearray()
+        self._selector = selectors.DefaultSelector()
+        assert process.stdout is not None and process.stderr is not None and process.stdin is not None
+        self._selector.register(process.stdout, selectors.EVENT_READ, self._came)
+        self._selector.register(process.stderr, selectors.EVENT_READ, self._err.add)
+        os.set_blocking(process.stdin.fileno(), False)
+
+    def line(self) -> bytes | None:
+        """The next line: see base.Conversation."""
+        return self._inbox.line()
+
+    def take(self, count: int) -> bytes:
+        """The next bytes: see base.Conversation."""
+        data = self._inbox.take(count)
+        if data is None:
+            raise broke_off(self.completed())
+        return data
+
+    def say(self, data: bytes) -> None:
+        """Write to the command: see base.Conversation."""
+        self._unsaid += data
+        assert self._process.stdin is not None
+        try:
+            del self._unsaid[: os.write(self._process.stdin.fileno(), self._unsaid)]
+        except BlockingIOError:
+            pass  # it goes with the next words
+        except OSError:
+            self._unsaid.clear()
+
+    def completed(self) -> Completed:
+        """How it ended: see base.Conversation."""
+        status = self._process.wait()
+        return Completed(status if status >= 0 else None, b"", self._err.bytes())
+
+    def more(self) -> bool:
+        """Wait until something came and was handed on; False when both outputs are over."""
+        while self._selector.get_map():
+            now = time.monotonic()
+            if now >= self._deadline:
+                raise board_failure("board:timed-out", "the command did not end in time")
+            if self._silence_s is not None and now >= self._heard + self._silence_s:
+                raise board_failure("board:link-lost", f"not a word for {self._silence_s:g} s")
+            for key, _ in self._selector.select(min(0.1, self._deadline - now)):
+                if data := os.read(key.fd, 64 * 1024):
+                    self._heard = time.monotonic()
+                    key.data(data)
+                    return True
+                self._selector.unregister(key.fileobj)
+        return False
+
+    def close(self) -> None:
+        """Let go of the outputs."""
+        self._selector.close()
+
+    def _came(self, data: bytes) -> None:
+        self._inbox.add(data)
 
 
 def _feed(process: "subprocess.Popen[bytes]", data: bytes) -> None:

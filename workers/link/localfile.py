@@ -53,7 +53,7 @@ class Incoming:
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         self._path = path
-        self._part = path.with_name(path.name + ".part")
+        self._part = path.with_name(f".{path.name}.part")  # no board may choose such a name
         self._most = max_bytes
         self._digest = hashlib.sha256()
         self._size = 0

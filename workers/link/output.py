@@ -1,9 +1,10 @@
-"""What a board writes, kept within limits: whole lines as they come, and the last bytes of each stream."""
+"""What a board writes, kept within limits: lines and blocks as they come, and the last bytes of each stream."""
 
 from collections.abc import Callable
 
 from boardagent.protocol import MAX_LINE
-from workers.link.base import board_failure
+from workers.errors import JobError
+from workers.link.base import Completed, board_failure
 
 
 class Tail:
@@ -46,3 +47,53 @@ class Lines:
         if self._rest:
             self._on_line(bytes(self._rest))
             self._rest.clear()
+
+
+def broke_off(done: Completed) -> JobError:
+    """Why a command's output ended in the middle: who was killed is heard again, who ended by himself lied."""
+    if done.status is None:
+        return board_failure("board:link-lost", "the agent was ended while it sent")
+    return board_failure(
+        "board:bad-answer", f"the output breaks off, exit status {done.status}. {done.complaint}"
+    )
+
+
+class Inbox:
+    """A stream taken as lines and as blocks; `more` waits for bytes and adds them, False when it is over."""
+
+    def __init__(self, more: Callable[[], bool]) -> None:
+        self._more = more
+        self._rest = bytearray()
+
+    def add(self, data: bytes) -> None:
+        """Take what came."""
+        self._rest += data
+
+    def line(self) -> bytes | None:
+        """The next line without its end; None when the stream is over, also within a line.
+
+        "board:bad-answer" when it is too long.
+        """
+        seen = 0
+        while (end := self._rest.find(b"\n", seen)) < 0:
+            seen = len(self._rest)
+            if seen > MAX_LINE:
+                raise board_failure("board:bad-answer", f"a line of more than {MAX_LINE} bytes")
+            if not self._more():
+                return None
+        line = self._taken(end + 1)
+        if len(line) > MAX_LINE:
+            raise board_failure("board:bad-answer", f"a line of more than {MAX_LINE} bytes")
+        return line[:-1]
+
+    def take(self, count: int) -> bytes | None:
+        """Exactly the next `count` bytes; None when the stream ends before."""
+        while len(self._rest) < count:
+            if not self._more():
+                return None
+        return self._taken(count)
+
+    def _taken(self, count: int) -> bytes:
+        taken = bytes(memoryview(self._rest)[:count])
+        del self._rest[:count]  # moves nothing: a bytearray remembers where it begins
+        return taken

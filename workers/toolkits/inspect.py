@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dashboard.registry.formats import Format
 from similarity.tensorfile import DamagedFile, TensorFile
 from workers.errors import Died, JobError
 from workers.jobfolder import JobFolder
@@ -36,8 +37,9 @@ class Remark:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What an ONNX file is. `operators` counts nodes by operator, inner graphs included; `max_rank` is the
-    most dimensions of any tensor."""
+    """What a model file is. `operators` counts nodes by operator, inner graphs included; `max_rank` is the
+    most dimensions of any tensor. Of other formats than ONNX less is known: numbers are 0, shapes None.
+    `platforms` is what a compiled file is made for, as far as it tells."""
 
     inputs: tuple[TensorFacts, ...]
     outputs: tuple[TensorFacts, ...]
@@ -51,6 +53,8 @@ class ModelFacts:
     producer: str
     external_data: bool
     lint: tuple[Remark, ...]
+    format: str = "onnx"
+    platforms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,22 +71,14 @@ class SampleFacts:
 def inspect_model(
     folder: JobFolder,
     source: Path,
-    uploaded_name: str,
     *,
     max_bytes: int | None = None,
     on_event: Callable[[dict[str, Any]], None] = lambda event: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> ModelFacts:
     """Inspect the upload at `source`. Raises JobError model:* for what is wrong with it."""
-    folder.add("model.onnx", source)
-    folder.write_job(
-        {
-            "kind": "inspect-model",
-            "model": "model.onnx",
-            "uploaded_name": uploaded_name,
-            "max_bytes": max_bytes,
-        }
-    )
+    folder.add("model", source)
+    folder.write_job({"kind": "inspect-model", "model": "model", "max_bytes": max_bytes})
     try:
         result = run_script(
             "inspect_model_job",
@@ -95,12 +91,14 @@ def inspect_model(
         raise as_model_error(error) from error
     try:
         return ModelFacts(
+            format=_format(result["format"]),
             inputs=_tensors(result["inputs"]),
             outputs=_tensors(result["outputs"]),
             operators={str(name)[:NAME]: int(count) for name, count in result["operators"].items()},
             producer=str(result["producer"]),
             dynamic=bool(result["dynamic"]),
             external_data=bool(result["external_data"]),
+            platforms=tuple(str(name)[:40] for name in result.get("platforms", ())),
             lint=tuple(Remark(str(r["code"]), str(r["node"]), str(r["text"])) for r in result["lint"]),
             **{
                 name: int(result[name]) for name in ("opset", "ir_version", "parameters", "nodes", "max_rank")
@@ -108,6 +106,11 @@ def inspect_model(
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise JobError("toolkit:bad-result", f"The inspection's result is odd: {error!r}") from error
+
+
+def _format(name: object) -> str:
+    """The format's name. Raises ValueError for one that the site does not know."""
+    return str(Format(str(name)))
 
 
 def as_model_error(error: JobError) -> JobError:

@@ -1,9 +1,10 @@
-"""Looking at an uploaded model: what it takes, gives and contains, or which reason there is to refuse it.
+"""Looking at an uploaded model: its format, what it takes, gives and contains, or which reason there is to refuse it.
 
 Runs in a limited child: `python -P -m workers.toolkits.inspect_model_job FOLDER`. job.json names the file
-(`model`), the name it was uploaded with (`uploaded_name`) and the greatest size (`max_bytes`, optional).
+(`model`) and the greatest size (`max_bytes`, optional).
 """
 
+import json
 import math
 from collections import Counter
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any
 
 import onnx
 
+from workers.toolkits.formats.look import facts_of, graph_of
+from workers.toolkits.formats.recognise import recognise
+from workers.toolkits.onnxjob.description import FILE, write_graph
 from workers.toolkits.onnxjob.jobside import Refused, run_job, stage
 from workers.toolkits.onnxjob.modelfile import all_graphs, declared_shape, read_model, runtime_inputs
 
@@ -25,14 +29,28 @@ def inspect(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     if path.stat().st_size > most:
         raise Refused("model:too-large", f"{path.stat().st_size} bytes; this site allows {most}.")
     stage("reading", 0, 2)
-    model = read_model(path, str(job.get("uploaded_name", "")))
+    found = recognise(path)
+    if found.format == "onnx":
+        return onnx_facts(folder, path)
+    facts = facts_of(found, most)
+    if told := graph_of(found):
+        (folder / FILE).write_text(json.dumps(told, separators=(",", ":")), encoding="utf-8")
+    return facts
+
+
+def onnx_facts(folder: Path, path: Path) -> dict[str, Any]:
+    """The facts of an ONNX model, whose graph can be looked into and is left in `folder`. Raises Refused model:*."""
+    model = read_model(path)
     stage("inferring shapes", 1, 2)
-    ranks = ranks_of(model)
+    known = inferred(model)
+    write_graph(folder, known)
+    ranks = ranks_of(known)
     graphs = list(all_graphs(model.graph))
     nodes = [node for graph in graphs for node in graph.node]
     inputs = [described(value) for value in runtime_inputs(model.graph)]
     dynamic = any(not _is_fixed(entry["shape"]) for entry in inputs)
     return {
+        "format": "onnx",
         "inputs": inputs,
         "outputs": [described(value) for value in model.graph.output],
         "opset": {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}.get("ai.onnx", 1),
@@ -66,14 +84,16 @@ def described(value: onnx.ValueInfoProto) -> dict[str, Any]:
     return {"name": value.name, "shape": declared_shape(value), "dtype": dtype}
 
 
-def ranks_of(model: onnx.ModelProto) -> dict[str, int]:
-    """Number of dimensions of every tensor of the main graph that onnx can infer. A model that resists
-    inference gives fewer."""
-    known = model
+def inferred(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with every shape that onnx can infer. Raises Refused model:invalid."""
     try:
-        known = onnx.shape_inference.infer_shapes(model)
+        return onnx.shape_inference.infer_shapes(model)
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
         raise Refused("model:invalid", str(error)) from error
+
+
+def ranks_of(known: onnx.ModelProto) -> dict[str, int]:
+    """Number of dimensions of every tensor of the main graph whose shape is known."""
     graph = known.graph
     ranks = {}
     for value in (*graph.input, *graph.value_info, *graph.output):

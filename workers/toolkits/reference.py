@@ -1,18 +1,18 @@
 """The built-in toolkit: ONNX Runtime's quantizer in a limited subprocess, its results checked before they
 count."""
 
-import json
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from dashboard.conversions.offered import Offered
 from dashboard.conversions.services import Converted
 from similarity.dumpfile import DamagedFile, DumpFile
 from similarity.tensorfile import TensorFile
 from workers.errors import JobError
 from workers.jobfolder import JobFolder
 from workers.toolkits.jobs import conversion_limits, run_script
+from workers.toolkits.probing import probed
 
 RUNGS = ("framework", "quantized")
 TABLE_BYTES = 64 << 20
@@ -22,26 +22,37 @@ class ReferenceToolkit:
     """uint8 asymmetric per tensor, like the RV1126 (see workers/toolkits/onnxjob)."""
 
     name = "reference"
-    platforms: tuple[str, ...] = ("rv1126", "rv1109", "simulated")
-    dtypes: tuple[str, ...] = ("u8",)
-    algorithms: tuple[str, ...] = ("normal", "entropy", "percentile")
 
-    def version(self) -> str:
-        """Versions of the packages that do the work, without importing them."""
-        return f"onnxruntime {version('onnxruntime')}, onnx {version('onnx')}"
+    def __init__(self, offered: Offered) -> None:
+        self.offered = offered
 
     def convert(
         self, folder: JobFolder, on_event: Callable[[dict[str, Any]], None], should_stop: Callable[[], bool]
     ) -> Converted:
         """Run the job and check every file that it announces. Raises JobError toolkit:bad-result for a
-        damaged one."""
-        result = run_script(
-            "reference_job", folder, limits=conversion_limits(), on_event=on_event, should_stop=should_stop
-        )
+        damaged one, toolkit:own-fault for what no code of its own was foreseen for."""
+        try:
+            result = run_script(
+                "reference_job",
+                folder,
+                limits=conversion_limits(),
+                on_event=on_event,
+                should_stop=should_stop,
+            )
+        except JobError as error:
+            raise (
+                JobError("toolkit:own-fault", error.detail) if error.code == "toolkit:failed" else error
+            ) from error
         try:
             return checked(folder, result)
         except (DamagedFile, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
             raise JobError("toolkit:bad-result", f"{type(error).__name__}: {error}") from error
+
+
+def here() -> list[ReferenceToolkit]:
+    """The toolkit of this worker, when its packages are there."""
+    offered = probed(ReferenceToolkit.name)
+    return [ReferenceToolkit(offered)] if offered else []
 
 
 def checked(folder: JobFolder, result: dict[str, Any]) -> Converted:
@@ -56,7 +67,7 @@ def checked(folder: JobFolder, result: dict[str, Any]) -> Converted:
         calibration_table=folder.file(result["calibration_table"]),
         toolkit_version=str(result["toolkit_version"])[:200],
     )
-    _check_table(folder, converted.calibration_table)
+    folder.read_map(result["calibration_table"], TABLE_BYTES)
     _check_artifact(converted)
     return converted
 
@@ -68,15 +79,6 @@ def _check_dumps(dumps: dict[str, Path]) -> None:
         shapes = [[(layer.key, layer.shape) for layer in dump.layers] for dump in (floats, quantized)]
         if not shapes[0] or shapes[0] != shapes[1]:
             raise _bad("The float dump and the quantized dump do not hold the same layers.")
-
-
-def _check_table(folder: JobFolder, path: Path) -> None:
-    try:
-        table = json.loads(folder.read(path.name, TABLE_BYTES))
-    except (ValueError, RecursionError) as error:
-        raise _bad(f"The calibration table is not JSON: {error}") from error
-    if not isinstance(table, dict):
-        raise _bad("The calibration table is not a map of tensors.")
 
 
 def _check_artifact(converted: Converted) -> None:

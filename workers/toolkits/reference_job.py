@@ -16,17 +16,30 @@ from numpy.typing import NDArray
 
 from similarity.dumpfile import LayerInfo, write_dump
 from similarity.tensorfile import write_tensors
-from workers.toolkits.onnxjob.execute import Observed, declare_output_shapes, observe, storable, stream
+from workers.toolkits.onnxjob.execute import (
+    NOT_EXECUTABLE,
+    OWN_FAULT,
+    Observed,
+    blamed,
+    declare_output_shapes,
+    observe,
+    storable,
+    stream,
+)
 from workers.toolkits.onnxjob.folding import fold_constants
+from workers.toolkits.onnxjob.freeing import free_names
 from workers.toolkits.onnxjob.graph import Input, flowing_tensors, prepare
 from workers.toolkits.onnxjob.jobside import Refused, log, run_job, stage
 from workers.toolkits.onnxjob.layers import LayerMap, artifact_layers, with_quantization
 from workers.toolkits.onnxjob.modelfile import read_model
-from workers.toolkits.onnxjob.quantize import Quantized, quantize
+from workers.toolkits.onnxjob.pairs import ranges_let_through
+from workers.toolkits.onnxjob.quantize import DTYPES, quantize
+from workers.toolkits.onnxjob.quantized import Quantized
 from workers.toolkits.onnxjob.ranges import ALGORITHMS, Range, find_ranges
 from workers.toolkits.onnxjob.samples import Preparation, Samples
 
 LEVELS = (0, 1, 2, 3)
+NAMES_SHOWN = 20
 DUMP_CODES = {"tensor(float)": "F32", "tensor(double)": "F32", "tensor(float16)": "F16"}
 
 
@@ -39,27 +52,37 @@ def convert(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
         read_model(folder / str(job["source"])),
         {name: entry.get("shape") for name, entry in recipe["inputs"].items()},
     )
-    fold_constants(source)
-    calibration, evaluation = (
-        _samples(folder, job, which, inputs, recipe) for which in ("calibration", "evaluation")
-    )
-    feed = evaluation.prepared(int(job.get("sample", 0)))
-    observed = observe(source, flowing_tensors(source.graph), calibration.prepared(0))
-    if not observed:
-        raise Refused("model:nothing-to-compare", "No floating-point tensor of it depends on an input.")
-    stage("loading", 1, 1)
-    ranges = find_ranges(
-        source,
-        list(observed.values()),
-        calibration,
-        recipe["algorithm"],
-        lambda done, of: stage("calibrating", done, of),
-    )
+    with blamed(NOT_EXECUTABLE):
+        fold_constants(source)
+        free_names(source.graph)
+        calibration, evaluation = (
+            _samples(folder, job, which, inputs, recipe) for which in ("calibration", "evaluation")
+        )
+        feed = evaluation.prepared(int(job.get("sample", 0)))
+        observed = observe(source, flowing_tensors(source.graph), calibration.prepared(0))
+        if not observed:
+            raise Refused("model:nothing-to-compare", "No floating-point tensor of it depends on an input.")
+        stage("loading", 1, 1)
+        ranges = find_ranges(
+            source,
+            list(observed.values()),
+            calibration,
+            recipe["algorithm"],
+            lambda done, of: stage("calibrating", done, of),
+        )
+    ranges = ranges_let_through(source.graph, ranges)
     stage("quantizing", 0, 1)
-    quantized = quantize(source, observed, ranges, recipe["optimization_level"])
+    level = recipe["optimization_level"]
+    quantized = quantize(source, observed, ranges, level)
     layers = LayerMap(source, observed, quantized)
+    if recipe["hybrid"]:
+        quantized = quantize(source, observed, ranges, level, nodes_of(layers, recipe["hybrid"]))
+        layers = LayerMap(source, observed, quantized)
     stage("quantizing", 1, 1)
-    return _write(folder, recipe, source=source, layers=layers, quantized=quantized, ranges=ranges, feed=feed)
+    with blamed(OWN_FAULT):
+        return _write(
+            folder, recipe, source=source, layers=layers, quantized=quantized, ranges=ranges, feed=feed
+        )
 
 
 def checked_recipe(recipe: object) -> dict[str, Any]:
@@ -71,10 +94,11 @@ def checked_recipe(recipe: object) -> dict[str, Any]:
         "algorithm": "normal",
         "optimization_level": 3,
         "inputs": {},
+        "hybrid": {},
         "platform": "",
         **recipe,
     }
-    for setting, allowed in (("dtype", ("u8",)), ("algorithm", ALGORITHMS), ("optimization_level", LEVELS)):
+    for setting, allowed in (("dtype", DTYPES), ("algorithm", ALGORITHMS), ("optimization_level", LEVELS)):
         if filled[setting] not in allowed:
             raise Refused(
                 "recipe:invalid", f"{setting} is {filled[setting]!r}; the reference toolkit offers {allowed}."
@@ -85,6 +109,19 @@ def checked_recipe(recipe: object) -> dict[str, Any]:
     ):
         raise Refused("recipe:invalid", "inputs must map input names to settings.")
     return filled
+
+
+def nodes_of(layers: LayerMap, hybrid: Mapping[str, str]) -> set[str]:
+    """The source's nodes within the layers that keep float arithmetic. Raises Refused recipe:unknown-layer."""
+    if set(hybrid.values()) - {"float"}:
+        raise Refused("recipe:invalid", "hybrid: the reference toolkit offers single layers in float.")
+    nodes: dict[str, set[str]] = {}
+    for layer, contained in zip(layers.layers(), layers.nodes(), strict=True):
+        nodes.setdefault(layer.name, set()).update(contained)
+    unknown = [name for name in hybrid if not nodes.get(name)]
+    if unknown:
+        raise Refused("recipe:unknown-layer", ", ".join(map(repr, unknown[:NAMES_SHOWN])))
+    return set().union(*(nodes[name] for name in hybrid))
 
 
 def _samples(

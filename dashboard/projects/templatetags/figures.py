@@ -23,6 +23,7 @@ STATES = {
     "ready": "success",
     "busy": "primary",
     "paused": "secondary",
+    "draining": "warning",
     "offline": "warning",
     "unhealthy": "danger",
 }
@@ -76,6 +77,18 @@ def duration(us: Any) -> str:
     if abs(us) < 1000:
         return f"{us:.1f} µs"
     return f"{us / 1000:.3f} ms" if abs(us) < 1_000_000 else f"{us / 1_000_000:.3f} s"
+
+
+@register.filter
+def change(value: Any) -> str:
+    """A relative change in percent, with its sign."""
+    return f"{100 * value:+.1f} %" if _is_number(value) else MISSING
+
+
+@register.filter
+def words(text: Any) -> list[str]:
+    """The words of a text."""
+    return str(text).split()
 
 
 @register.filter

@@ -6,9 +6,9 @@ neither keepalive nor channel timeouts notice every dead peer; an exit status is
 
 import logging
 
-from workers.link.ssh.login import Patience, SshTarget, scan_host_key
+from workers.link.ssh.login import Patience, SshTarget, check_host_key, scan_host_key
 from workers.link.ssh.sshlink import SshLink, connect
 
-__all__ = ["Patience", "SshLink", "SshTarget", "connect", "scan_host_key"]
+__all__ = ["Patience", "SshLink", "SshTarget", "check_host_key", "connect", "scan_host_key"]
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # each failure is told once, as a JobError

@@ -1,4 +1,4 @@
-"""Reads both outputs of a command to their end, so that neither can block it, then its exit status."""
+"""Reads both outputs of a command as they come, so that neither can block it, then its exit status."""
 
 import select
 import time
@@ -13,6 +13,65 @@ LONGEST_NAP_S = 1.0
 Taker = Callable[[bytes], None]
 
 
+class Reading:
+    """Both outputs of the command on a channel, handed to `out` and `err`.
+
+    "board:timed-out" at the deadline, "board:link-lost" when the transport is gone or after `silence_s`.
+    """
+
+    def __init__(
+        self,
+        channel: paramiko.Channel,
+        out: Taker,
+        err: Taker,
+        *,
+        deadline: float,
+        silence_s: float | None = None,
+    ) -> None:
+        self._channel, self._out, self._err = channel, out, err
+        self._deadline, self._silence_s = deadline, silence_s
+        self._heard = time.monotonic()
+        self._poll = select.poll()
+        self._poll.register(channel.fileno(), select.POLLIN)
+
+    def more(self) -> bool:
+        """Wait until something came and was handed on; False when both outputs are over."""
+        channel = self._channel
+        while not self._read_ready():
+            if (channel.eof_received or channel.closed) and not (
+                channel.recv_ready() or channel.recv_stderr_ready()
+            ):
+                return False
+            self._nap()
+        self._heard = time.monotonic()
+        return True
+
+    def status(self) -> int | None:
+        """The exit status once both outputs are over; None when it has none (a signal)."""
+        return _status(self._channel, self._deadline)
+
+    def _nap(self) -> None:
+        now = time.monotonic()
+        if now >= self._deadline:
+            raise board_failure("board:timed-out", "the command did not end in time")
+        ends = [self._deadline - now, LONGEST_NAP_S]
+        if self._silence_s is not None:
+            ends.append(self._heard + self._silence_s - now)
+            if ends[-1] <= 0:
+                raise board_failure("board:link-lost", f"not a word for {self._silence_s:g} s")
+        self._poll.poll(max(1, int(min(ends) * 1000)))
+
+    def _read_ready(self) -> bool:
+        moved = False
+        while self._channel.recv_ready():
+            self._out(self._channel.recv(BLOCK))
+            moved = True
+        while self._channel.recv_stderr_ready():
+            self._err(self._channel.recv_stderr(BLOCK))
+            moved = True
+        return moved
+
+
 def drain(
     channel: paramiko.Channel,
     out: Taker,
@@ -21,40 +80,11 @@ def drain(
     deadline: float,
     silence_s: float | None = None,
 ) -> int | None:
-    """Hand on what the command writes until it ends; its exit status, None when it has none (a signal).
-
-    "board:timed-out" at the deadline, "board:link-lost" when the transport is gone or after `silence_s`.
-    """
-    poll = select.poll()
-    poll.register(channel.fileno(), select.POLLIN)
-    heard = time.monotonic()
-    while True:
-        if _read_ready(channel, out, err):
-            heard = time.monotonic()
-        if (channel.eof_received or channel.closed) and not (
-            channel.recv_ready() or channel.recv_stderr_ready()
-        ):
-            return _status(channel, deadline)
-        now = time.monotonic()
-        if now >= deadline:
-            raise board_failure("board:timed-out", "the command did not end in time")
-        if silence_s is not None and now >= heard + silence_s:
-            raise board_failure("board:link-lost", f"not a word for {silence_s:g} s")
-        ends = [deadline - now, LONGEST_NAP_S] + ([heard + silence_s - now] if silence_s is not None else [])
-        poll.poll(max(1, int(min(ends) * 1000)))
-
-
-def _read_ready(
-    channel: paramiko.Channel, out: Callable[[bytes], None], err: Callable[[bytes], None]
-) -> bool:
-    moved = False
-    while channel.recv_ready():
-        out(channel.recv(BLOCK))
-        moved = True
-    while channel.recv_stderr_ready():
-        err(channel.recv_stderr(BLOCK))
-        moved = True
-    return moved
+    """Hand on what the command writes until it ends; its exit status, None when it has none (a signal)."""
+    reading = Reading(channel, out, err, deadline=deadline, silence_s=silence_s)
+    while reading.more():
+        pass
+    return reading.status()
 
 
 def _status(channel: paramiko.Channel, deadline: float) -> int | None:

@@ -13,6 +13,7 @@ from workers.link import scripts
 from workers.link.base import KEPT_OUTPUT, Completed, Received, board_failure, is_full_disk
 from workers.link.localfile import Incoming, Outgoing
 from workers.link.output import Lines, Tail
+from workers.link.ssh.conversation import SshConversation
 from workers.link.ssh.draining import drain
 from workers.link.ssh.login import (
     LOST,
@@ -29,6 +30,7 @@ from workers.link.ssh.sftp import get_by_sftp, put_by_sftp
 from workers.link.watchdog import Watchdog
 
 PACKET = 256 * 1024
+HASHING = 1_000_000  # bytes a second that the slowest board hashes and moves
 
 
 def connect(target: SshTarget, private_key: str, patience: Patience = PATIENT) -> "SshLink":
@@ -79,6 +81,29 @@ class SshLink:
             lines.end()
         return Completed(status, out.bytes(), err.bytes())
 
+    def has_sftp(self, *, deadline: float) -> bool:
+        """Does the server offer SFTP? Old dropbears do not."""
+        try:
+            with self._sftp(deadline):
+                return True
+        except JobError as error:
+            if error.code == "board:link-lost" and self._transport.is_active():
+                return False
+            raise
+
+    @contextlib.contextmanager
+    def converse(
+        self, argv: Sequence[str], *, deadline: float, silence_s: float
+    ) -> Iterator[SshConversation]:
+        """Run a command and speak with it: see base.Link."""
+        with self._command(argv, deadline) as channel:
+            yield SshConversation(
+                channel,
+                lambda data: self._say(channel, data),
+                deadline=deadline,
+                silence_s=silence_s,
+            )
+
     def put(self, local: Path, remote: str, *, deadline: float) -> Received:
         """Send a file as the standard input of `cat`: see base.Link."""
         if not self._has_programs(deadline):
@@ -87,7 +112,8 @@ class SshLink:
         with self._command(scripts.putting(remote, outgoing.expected_size), deadline) as channel:
             with contextlib.closing(outgoing.blocks()) as blocks:
                 self._send(channel, blocks)
-            status = drain(channel, out.add, err.add, deadline=deadline)
+            silence_s = self._patience.channel_s + outgoing.expected_size / HASHING
+            status = drain(channel, out.add, err.add, deadline=deadline, silence_s=silence_s)
         return _verified(outgoing.received, Completed(status, out.bytes(), err.bytes()), remote)
 
     def get(
@@ -151,6 +177,20 @@ class SshLink:
             watchdog.stop()
 
     def _send(self, channel: paramiko.Channel, blocks: Iterable[memoryview]) -> None:
+        """Send as the whole standard input."""
+        self._write(channel, blocks)
+        if not channel.closed:
+            channel.shutdown_write()
+
+    def _say(self, channel: paramiko.Channel, data: memoryview) -> None:
+        """Send a word. A lost link is no failure here: what arrived before is read first, and its end tells."""
+        try:
+            channel.sendall(cast(bytes, data))
+        except OSError:
+            if not channel.closed:
+                raise
+
+    def _write(self, channel: paramiko.Channel, blocks: Iterable[memoryview]) -> None:
         """Send as standard input. A command that stops listening says why in its outputs, not here."""
         for block in blocks:
             try:
@@ -159,8 +199,6 @@ class SshLink:
                 if not channel.closed or not self._transport.is_active():
                     raise
                 return
-        if not channel.closed:
-            channel.shutdown_write()
 
     @contextlib.contextmanager
     def _sftp(self, deadline: float) -> Iterator[paramiko.SFTPClient]:
@@ -173,6 +211,9 @@ class SshLink:
                 assert channel is not None
                 channel.settimeout(self._patience.channel_s)
                 yield sftp
+                # dropbear takes the end of one SFTP server for that of the next if both come at once
+                channel.shutdown_write()
+                channel.status_event.wait(self._patience.channel_s)
 
 
 def _too_late() -> JobError:

@@ -9,6 +9,7 @@ tensor.
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,9 @@ UNKNOWN_OPERATOR = re.compile(
 )
 Array = NDArray[Any]
 
+NOT_EXECUTABLE = "model:not-executable"  # of the source
+OWN_FAULT = "toolkit:own-fault"  # of what a toolkit made of it
+
 ort.set_default_logger_severity(4)
 
 
@@ -41,6 +45,17 @@ class Observed:
     @property
     def nbytes(self) -> int:
         return math.prod(self.shape) * ITEM_BYTES[self.type]
+
+
+@contextmanager
+def blamed(code: str) -> Iterator[None]:
+    """Within it, what ONNX Runtime refuses for no reason that has a code of its own ends as `code`."""
+    try:
+        yield
+    except Refused as refused:
+        if refused.code != "toolkit:failed":
+            raise
+        raise Refused(code, refused.detail) from refused
 
 
 def session(model: onnx.ModelProto, outputs: Iterable[str] = ()) -> ort.InferenceSession:

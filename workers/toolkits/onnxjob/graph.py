@@ -15,6 +15,10 @@ OLDEST_OPSET = 11
 UPGRADE_TO = 13
 MAX_ELEMENTS = 1 << 31
 SHAPE_READERS = ("Shape", "Size")
+FED = frozenset(  # what a samples file holds
+    getattr(onnx.TensorProto, kind)
+    for kind in "FLOAT DOUBLE FLOAT16 UINT8 INT8 UINT16 INT16 UINT32 INT32 UINT64 INT64 BOOL".split()  # noqa: SIM905
+)
 RANDOM = frozenset(
     ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
 )
@@ -36,8 +40,8 @@ def prepare(
     initializers; and its inputs.
 
     Opsets below 11 cannot hold asymmetric QuantizeLinear pairs with today's operators, so they are upgraded
-    to 13 by onnx; 11 and above stay as they are. Raises Refused model:dynamic-input, recipe:invalid or
-    model:unsupported-operator.
+    to 13 by onnx; 11 and above stay as they are. Raises Refused model:dynamic-input,
+    model:unsupported-input, recipe:invalid or model:unsupported-operator.
     """
     ready = onnx.ModelProto()
     ready.CopyFrom(model)
@@ -66,7 +70,8 @@ def _fix_sizes(graph: onnx.GraphProto, shapes: Mapping[str, list[int] | None]) -
 
 def _fixed(value: onnx.ValueInfoProto, wanted: list[int] | None) -> Input:
     if not value.type.HasField("tensor_type"):
-        raise Refused("toolkit:failed", f"Input {value.name!r} is no tensor.")
+        kind = value.type.WhichOneof("value") or "type that is not said"
+        raise Refused("model:unsupported-input", f"Input {value.name!r} is a {kind.removesuffix('_type')}.")
     declared = declared_shape(value)
     sizes = _merged(value.name, declared, wanted)
     tensor = value.type.tensor_type
@@ -77,6 +82,9 @@ def _fixed(value: onnx.ValueInfoProto, wanted: list[int] | None) -> Input:
         dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
     except KeyError as error:
         raise Refused("model:invalid", f"Input {value.name!r} has no known type.") from error
+    if tensor.elem_type not in FED:
+        kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+        raise Refused("model:unsupported-input", f"Input {value.name!r} is a tensor of {kind}.")
     return Input(value.name, tuple(sizes), dtype)
 
 
@@ -88,6 +96,8 @@ def _merged(name: str, declared: list[int | str | None] | None, wanted: list[int
             )
             raise Refused("model:dynamic-input", f"Input {name!r} has shape {shown}.")
         sizes = [size for size in declared if isinstance(size, int)]
+        if 0 in sizes:
+            raise Refused("model:unsupported-input", f"Input {name!r} has shape {sizes}: it holds nothing.")
     else:
         sizes = wanted
     total = 1
@@ -134,7 +144,7 @@ def _upgrade(model: onnx.ModelProto) -> onnx.ModelProto:
         upgraded = version_converter.convert_version(model, UPGRADE_TO)
     except Exception as error:
         raise Refused(
-            "toolkit:failed", f"Opset {opset} could not be upgraded to {UPGRADE_TO}: {error}"
+            "model:unsupported-version", f"Opset {opset} could not be upgraded to {UPGRADE_TO}: {error}"
         ) from error
     log(f"Upgraded from opset {opset} to {UPGRADE_TO}.")
     upgraded.ir_version = max(upgraded.ir_version, 7)
@@ -201,15 +211,23 @@ def _constant(node: onnx.NodeProto) -> onnx.TensorProto | None:
 
 
 def sort_nodes(graph: onnx.GraphProto) -> None:
-    """Put every node behind the nodes that feed it, as ONNX demands, and otherwise change the order little."""
+    """Put every node behind the nodes that feed it, as ONNX demands, and otherwise change the order little.
+
+    Raises Refused toolkit:own-fault for a ring of nodes, which no sound rewrite of a sound graph leaves.
+    """
     nodes = list(graph.node)
     makers = {name: index for index, node in enumerate(nodes) for name in node.output if name}
     feeds = [[makers[name] for name in _used(node) if name in makers] for node in nodes]
+    longest = 1 + sum(map(len, feeds))  # of a way back without a ring
     done: dict[int, None] = {}
     for index in range(len(nodes)):
         pending = [index]
         while pending:
             waiting = [before for before in feeds[pending[-1]] if before not in done]
+            if len(pending) > longest:
+                raise Refused(
+                    "toolkit:own-fault", f"Its rewrite feeds node {nodes[index].name!r} with itself."
+                )
             if waiting:
                 pending += reversed(waiting)
             else:

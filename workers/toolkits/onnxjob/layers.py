@@ -17,7 +17,7 @@ import onnx
 from similarity.dumpfile import LayerInfo
 from workers.toolkits.onnxjob.execute import Observed
 from workers.toolkits.onnxjob.graph import flowing_tensors
-from workers.toolkits.onnxjob.quantize import Quantization, Quantized
+from workers.toolkits.onnxjob.quantized import Quantization, Quantized
 
 Layout = Literal["NCHW", "NHWC", ""]
 FOLDED_INTO_PRODUCER = ("Relu", "Clip", "BatchNormalization")
@@ -88,6 +88,10 @@ class LayerMap:
                 )
             )
         return found
+
+    def nodes(self) -> list[set[str]]:
+        """Names of the source nodes that each layer contains; none for an input of the graph."""
+        return [{node.name for node in self._contained(tensor)} for tensor in self.tensors]
 
     def _unique_keys(self) -> dict[str, str]:
         """Keys by tensor. Layers whose keys would be equal are numbered in order: Conv, Conv#2, Conv#3."""

@@ -9,29 +9,25 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from workers.toolkits.onnxjob.jobside import Refused
 
-OTHER_FORMATS = (".pt", ".pth", ".ckpt", ".safetensors", ".h5", ".keras", ".tflite", ".pb", ".pkl", ".rknn")
 EXPANDED_NODES = 200_000
 DEPTH = 50
 STANDARD_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 RUNTIME_DOMAINS = ("com.microsoft", "com.ms.internal.nhwc")
 
 
-def read_model(path: Path, uploaded_name: str = "") -> onnx.ModelProto:
-    """The model in `path`, weights included. Raises Refused model:* (empty, unsupported-format, not-onnx,
-    external-data,
+def read_model(path: Path) -> onnx.ModelProto:
+    """The model in `path`, weights included. Raises Refused model:* (empty, not-onnx, external-data,
     too-complex, unsupported-operator, invalid)."""
     data = path.read_bytes()
     if not data:
         raise Refused("model:empty", "The file holds no bytes.")
-    if uploaded_name.lower().endswith(OTHER_FORMATS):
-        raise Refused("model:unsupported-format", f"{uploaded_name} is no ONNX file.")
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
     except (DecodeError, RuntimeError) as error:
-        raise Refused(*_not_onnx(data, str(error))) from error
+        raise _not_onnx(data, str(error)) from error
     if not model.ir_version or not model.HasField("graph"):
-        raise Refused(*_not_onnx(data, "it holds no graph."))
+        raise _not_onnx(data, "it holds no graph.")
     try:
         refuse_unstorable_names(model)
         refuse_external_data(model)
@@ -40,18 +36,14 @@ def read_model(path: Path, uploaded_name: str = "") -> onnx.ModelProto:
     except (TypeError, UnicodeDecodeError) as error:
         # protobuf hands out bytes where a name is not UTF-8.
         raise Refused("model:not-onnx", f"A name in it is not text: {error}"[:500]) from error
+    version = model.ir_version
     _forgive_missing_inputs(model)
-    check(model)
+    check(model, data if model.ir_version == version else None)
     return model
 
 
-def _not_onnx(data: bytes, why: str) -> tuple[str, str]:
-    if data[:4] == b"PK\x03\x04" or data[:2] == b"\x80\x02":
-        return (
-            "model:unsupported-format",
-            "This looks like a file of PyTorch (a zip or a pickle), not like ONNX.",
-        )
-    return "model:not-onnx", f"{len(data)} bytes that do not parse: {why}"
+def _not_onnx(data: bytes, why: str) -> Refused:
+    return Refused("model:not-onnx", f"{len(data)} bytes that do not parse: {why}")
 
 
 def all_graphs(graph: onnx.GraphProto, depth: int = 0) -> Iterator[onnx.GraphProto]:
@@ -191,9 +183,10 @@ def _forgive_missing_inputs(model: onnx.ModelProto) -> None:
         model.ir_version = 4
 
 
-def check(model: onnx.ModelProto) -> None:
+def check(model: onnx.ModelProto, data: bytes | None = None) -> None:
     """onnx's own checker, without shape inference. An input or output whose rank is not said is no fault: the
-    recipe or an execution tells it."""
+    recipe or an execution tells it. `data` is the model's file where it was not changed: writing it anew costs more
+    than the check."""
     ends = [value.type for value in (*model.graph.input, *model.graph.output)]
     unsaid = [
         t.tensor_type for t in ends if t.HasField("tensor_type") and not t.tensor_type.HasField("shape")
@@ -201,13 +194,13 @@ def check(model: onnx.ModelProto) -> None:
     for tensor in unsaid:
         tensor.shape.SetInParent()
     try:
-        _check_strictly(model)
+        _check_strictly(model if unsaid or data is None else data)
     finally:
         for tensor in unsaid:
             tensor.ClearField("shape")
 
 
-def _check_strictly(model: onnx.ModelProto) -> None:
+def _check_strictly(model: onnx.ModelProto | bytes) -> None:
     try:
         onnx.checker.check_model(model, full_check=False)
     except onnx.checker.ValidationError as error:

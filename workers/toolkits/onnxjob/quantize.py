@@ -6,21 +6,24 @@ ours (ranges.py), because onnxruntime's holds the activations of all samples in 
 """
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
 
 import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
-from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer, QDQTensorQuantInfo
 
 from workers.toolkits.onnxjob.execute import Observed
 from workers.toolkits.onnxjob.folding import fold_batch_norms
+from workers.toolkits.onnxjob.freeing import number_twins
 from workers.toolkits.onnxjob.graph import captured_names, sort_nodes
 from workers.toolkits.onnxjob.jobside import Refused
+from workers.toolkits.onnxjob.pairs import dequantized, drop_pairs
+from workers.toolkits.onnxjob.quantized import Quantization, Quantized
 from workers.toolkits.onnxjob.ranges import Range
 
+DTYPES = ("u8",)
 # What runs in 8 bits. All other operators keep float arithmetic between quantized neighbours: functions too
 # steep for 256 steps (Exp, Log, Pow, Sqrt), anything with control flow, recurrent layers, and what ONNX
 # Runtime calls its own.
@@ -47,24 +50,19 @@ class _Quantizer(QDQQuantizer):  # type: ignore[misc]
             if node.op_type == "Softmax" and node.output[0] in measured:
                 self.tensors_range[node.output[0]] = measured[node.output[0]]
 
+    def _quantize_sharing_param_tensors(self) -> None:
+        """What shares the steps of another tensor; onnxruntime waits forever for one that is not quantized itself."""
+        known, size = set(self.quantized_value_map), -1
+        while len(known) > size:
+            size = len(known)
+            known |= {name for name, how in self.tensors_to_quantize.items() if _provider(how) in known}
+        if orphans := set(self.tensors_to_quantize) - known:
+            raise Refused("toolkit:own-fault", f"{min(orphans)!r} shares steps that no tensor has.")
+        super()._quantize_sharing_param_tensors()
 
-@dataclass(frozen=True)
-class Quantization:
-    """How one tensor is quantized: `tensor` is the uint8 tensor in the quantized graph; real = (q -
-    zero_point) * scale."""
 
-    tensor: str
-    scale: float
-    zero_point: int
-
-
-@dataclass(frozen=True)
-class Quantized:
-    """The quantized graph and, by the name in the source graph, the quantization of each tensor that has
-    one."""
-
-    model: onnx.ModelProto
-    tensors: Mapping[str, Quantization]
+def _provider(how: QDQTensorQuantInfo) -> str:
+    return how.quant_para_provider.input_name if how.quant_para_provider else ""
 
 
 def quantize(
@@ -72,21 +70,24 @@ def quantize(
     observed: Mapping[str, Observed],
     ranges: Mapping[str, Range],
     optimization_level: int,
+    kept_float: Set[str] = frozenset(),
 ) -> Quantized:
-    """Quantize a copy of `source`.
+    """Quantize a copy of `source`; the nodes named in `kept_float` keep float arithmetic and a float result.
 
     Level 0 keeps every operator apart; from 1 on batch normalization is folded into the convolution before
     it and Relu and Clip into whatever they follow (their tensors then exist no more). Raises Refused
-    toolkit:failed.
+    toolkit:own-fault.
     """
     model = onnx.ModelProto()
     model.CopyFrom(source)
+    drop_pairs(model.graph)
     if optimization_level > 0:
         fold_batch_norms(model)
     _declare_types(model, observed)
-    untouchable = captured_names(model.graph) | _passed_through(model.graph)
+    untouchable = captured_names(model.graph) | _passed_through(model.graph) | dequantized(model.graph)
     constants = {tensor.name for tensor in model.graph.initializer}
-    names = [n.name for n in model.graph.node if _is_quantizable(n, untouchable, observed, ranges, constants)]
+    candidates = [node for node in model.graph.node if node.name not in kept_float]
+    names = [n.name for n in candidates if _is_quantizable(n, untouchable, observed, ranges, constants)]
     if not names:
         return Quantized(model, {})
     chosen = set(names)
@@ -96,8 +97,11 @@ def quantize(
     quantizer = _run_quantizer(model, names, list(inputs), ranges, keep_activations=optimization_level == 0)
     result: onnx.ModelProto = quantizer.model.model
     _forget(result)
+    number_twins(result.graph, source.graph)
     sort_nodes(result.graph)  # The quantizer appends its nodes at the end.
-    return Quantized(result, _quantizations(quantizer, result, observed))
+    found = _quantizations(quantizer, result, observed)
+    floats = {name for node in source.graph.node if node.name in kept_float for name in node.output}
+    return Quantized(result, {name: how for name, how in found.items() if name not in floats})
 
 
 def _declare_types(model: onnx.ModelProto, observed: Mapping[str, Observed]) -> None:
@@ -176,8 +180,10 @@ def _run_quantizer(
         for name in inputs:
             quantizer.quantize_activation_tensor(name)
         quantizer.quantize_model()
+    except Refused:
+        raise
     except Exception as error:
-        raise Refused("toolkit:failed", f"Quantization failed: {type(error).__name__}: {error}") from error
+        raise Refused("toolkit:own-fault", f"Quantization failed: {type(error).__name__}: {error}") from error
     return quantizer
 
 

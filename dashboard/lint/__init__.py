@@ -1,0 +1,1 @@
+"""Lint before converting: what a toolkit will probably do with each layer of a source, with the source of each fact."""

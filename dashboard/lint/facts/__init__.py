@@ -1,0 +1,1 @@
+"""Facts about toolkits, each with the document and section where it stands; figures, no copied sentences."""

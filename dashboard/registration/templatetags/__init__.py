@@ -1,0 +1,1 @@
+"""Words and marks of registration, for templates."""

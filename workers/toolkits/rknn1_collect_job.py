@@ -1,0 +1,67 @@
+"""After RKNN-Toolkit 1.x ran: its dumps, tables and quantization parameters become the files of the contract.
+
+Runs in a limited child: `python -P -m workers.toolkits.rknn1_collect_job FOLDER`. Contract: ARCHITECTURE.md,
+"Toolkit job convert".
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from similarity.dumpfile import DumpFile, write_dump
+from workers.toolkits.onnxjob.framework import FRAMEWORK
+from workers.toolkits.onnxjob.jobside import log, run_job, stage
+from workers.toolkits.rknn1files.plan import SNAPSHOT
+from workers.toolkits.rknn1files.quantization import Scales, read_parameters, table_of
+from workers.toolkits.rknn1files.snapshot import Snapshot
+from workers.toolkits.rknn1job.words import FLOAT
+
+ARTIFACT = "artifact.rknn"
+WARNINGS = re.compile(
+    r"found outlier value|Not match|Try match .* failed|Insert converter layer", re.IGNORECASE
+)
+MOST_WARNINGS = 200
+
+
+def collect(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
+    """The result of the contract, without the toolkit's version. Raises Refused toolkit:bad-result."""
+    parameters = read_parameters(folder)
+    with DumpFile.open(folder / FRAMEWORK) as dump:
+        known = dump.layers
+    snapshot = Snapshot(folder / SNAPSHOT, known, quantized=job["recipe"]["dtype"] != FLOAT)
+    rows = snapshot.accuracy()
+    for rung, scales in (("converted", None), ("quantized", Scales(parameters))):
+        stage(f"{rung} dump", 0, 1)
+        layers = snapshot.layers(scales)
+        path = folder / f"{rung}.safetensors"
+        write_dump(path, rung, layers, snapshot.values(rung), dtypes=["F32"] * len(layers))
+    snapshot.remove()
+    facts = {
+        "rewrites": [],
+        "layers": [],
+        "memory_kb": {},
+        "accuracy": rows,
+        "quantization": parameters,
+        "warnings": _warnings(folder / "toolkit.log"),
+    }
+    (folder / "calibration.json").write_text(json.dumps(table_of(parameters), indent=1, allow_nan=False))
+    (folder / "build.json").write_text(json.dumps(facts, indent=1))
+    log(f"{len(snapshot.tensors)} layers, {len(facts['warnings'])} warnings of the toolkit.")
+    return {
+        "artifact": ARTIFACT,
+        "inputs": "inputs.safetensors",
+        "dumps": {rung: f"{rung}.safetensors" for rung in ("framework", "converted", "quantized")},
+        "calibration_table": "calibration.json",
+        "build_facts": "build.json",
+    }
+
+
+def _warnings(path: Path) -> list[str]:
+    """What the toolkit warned of while it built: outliers of weights [UG 4.2.2], operators that it did not match."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    return [line.strip()[:500] for line in lines if WARNINGS.search(line)][:MOST_WARNINGS]
+
+
+if __name__ == "__main__":
+    run_job(collect)

@@ -1,0 +1,50 @@
+"""Before RKNN-Toolkit 1.x runs: checks, data set and plan for it, and the float dump of the source itself.
+
+Runs in a limited child: `python -P -m workers.toolkits.rknn1_prepare_job FOLDER`. Contract: ARCHITECTURE.md,
+"Toolkit job convert".
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from similarity.tensorfile import write_tensors
+from workers.toolkits.onnxjob.framework import read_graph, samples_of, write_framework
+from workers.toolkits.onnxjob.jobside import run_job, stage
+from workers.toolkits.onnxjob.samples import Preparation
+from workers.toolkits.rknn1files.dataset import write_calibration, write_evaluation
+from workers.toolkits.rknn1files.plan import plan_of
+from workers.toolkits.rknn2job.feeding import Feeding
+
+
+def prepare(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
+    """Leave plan.json, the data set, framework.safetensors and inputs.safetensors. Raises Refused."""
+    stage("loading", 0, 1)
+    recipe = job["recipe"]
+    source = read_graph(folder / str(job["source"]), recipe)
+    wished = {name: Preparation.from_recipe(entry) for name, entry in recipe["inputs"].items()}
+    feeding = Feeding(source.inputs, wished)
+    calibration = samples_of(folder, job, "calibration", source.inputs, feeding.raw())
+    for written in write_calibration(folder, calibration, source.inputs):
+        stage("preparing", written, len(calibration))
+    number = int(job.get("sample", 0))
+    write_framework(
+        folder, source.model, samples_of(folder, job, "evaluation", source.inputs, wished).prepared(number)
+    )
+    feed = samples_of(folder, job, "evaluation", source.inputs, feeding.raw()).prepared(number)
+    write_evaluation(folder, feed, source.inputs)
+    write_tensors(folder / "inputs.safetensors", dict(feed), {"layerwise": "inputs/1"})
+    plan = plan_of(
+        recipe,
+        str(job["source"]),
+        source.inputs,
+        feeding.config(),
+        samples=len(calibration),
+        is_dynamic=source.is_dynamic,
+    )
+    (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    return {}
+
+
+if __name__ == "__main__":
+    run_job(prepare)

@@ -1,0 +1,1 @@
+"""What the vendor's tools print and write, read as data: standard library only, for any interpreter."""
