@@ -33,23 +33,17 @@ def judge_whole(comparison: Comparison, outputs: Collection[str], limits: Limits
         )
         return Verdict("cannot tell", text, (Reason("board:no-outputs", text),), None, None, (OTHER_NETWORK,))
     bad = next((layer for layer in found if _is_bad(layer, limits)), None)
-    if bad is None and len({layer.reference_key for layer in found}) < len(set(outputs)):
+    if bad is not None:
+        return _fail(comparison, bad)
+    if len({layer.reference_key for layer in found}) < len(set(outputs)):
         text = (
             f"{len(found)} of the network's {len(set(outputs))} outputs were found among the board's layers and agree;"
             " of the rest nothing can be told."
         )
         return Verdict("cannot tell", text, (Reason("board:no-outputs", text),), None, None, (OTHER_NETWORK,))
-    if bad is None:
-        worst = min(found, key=lambda layer: layer.scores.cosine)
-        return Verdict(
-            "pass",
-            f"{_who(comparison)} agrees with the float network: {at_layer(worst)}.",
-            (),
-            None,
-            None,
-            (),
-        )
-    return _fail(comparison, bad)
+    worst = min(found, key=lambda layer: layer.scores.cosine)
+    text = f"{_who(comparison)} agrees with the float network: {at_layer(worst)}."
+    return Verdict("pass", text, (), None, None, ())
 
 
 def _is_bad(layer: LayerComparison, limits: Limits) -> bool:

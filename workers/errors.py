@@ -23,5 +23,10 @@ class Died(JobError):
     it, so the job is tried again; a second time it is the program's own doing, and `code` says whose fault."""
 
 
+def is_death(error: Exception) -> bool:
+    """Did the program end without a word? Then another try may help: see Died."""
+    return isinstance(error, Died) or (isinstance(error, JobError) and error.code == "toolkit:crashed")
+
+
 class LeaseLost(Exception):
     """Another worker has taken the job over, or it was cancelled: stop at once and write nothing."""

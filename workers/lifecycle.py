@@ -14,7 +14,7 @@ from dashboard.files import Missing, StoreAway, StoreFull
 from dashboard.jobs.failures import failure
 from dashboard.jobs.models import Fence, Job
 from dashboard.pipeline import advance
-from workers.errors import Died, Final, JobError, LeaseLost, Temporary
+from workers.errors import Final, JobError, LeaseLost, Temporary, is_death
 from workers.lease import Lease
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ def explain(error: Exception, job: Job) -> tuple[str, str, bool]:  # noqa: PLR09
             return error.code, error.detail, True
         case Final():
             return error.code, error.detail, False
-        case Died() | JobError(code="toolkit:crashed"):
+        case JobError() if is_death(error):
             return error.code, error.detail, not job.detail.startswith(f"{error.code}: ")
         case JobError():
             return error.code, error.detail, failure(error.code).is_retried

@@ -27,9 +27,9 @@ class ArtifactSerializer(serializers.ModelSerializer[Artifact]):
 
     `framework_by` tells what was executed for `framework`: the uploaded graph, PyTorch's export of it, or what the
     toolkit's own front end read. `converted` is the dump of the toolkit's own float graph, where the toolkit shows it;
-    `proposal` is what it proposed for `hybrid`, when the recipe said `propose`;
-    Of a ready file (toolkit `ready`, run only) `framework`, `converted`, `quantized` are null and `framework_by` empty.
-    `compiled` sums up what the toolkit told of its graph: rules that fired, compiled operators.
+    `proposal` is what it proposed for `hybrid`, when the recipe said `propose`; `compiled` sums up what the toolkit
+    told of its graph: rules that fired, compiled operators. Of a ready file (toolkit `ready`, run only) `converted` and
+    `quantized` are null, and without an ONNX file beside it `framework` too, with an empty `framework_by`.
     """
 
     proposal = ProposedLayerSerializer(many=True, read_only=True)

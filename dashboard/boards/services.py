@@ -22,10 +22,8 @@ from dashboard.projects.models import Project
 from dashboard.projects.services import record
 
 HANG = 10  # an iteration of more than ten medians is a hang, see numbers.md section 5
-PASSING = (
-    "board:unreachable",
-    "board:link-lost",
-)  # what ends by itself; the rest waits for a check or an admin
+# what ends by itself; the rest waits for a check or an admin
+PASSING = ("board:unreachable", "board:link-lost")
 SICK_AFTER = 2  # infrastructure failures in a row that quarantine a board
 
 

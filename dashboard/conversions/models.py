@@ -6,7 +6,7 @@ from django.urls import reverse
 from dashboard.conversions.offers import NEEDS, queue_of
 from dashboard.conversions.proposal import ProposedLayer, read_proposal
 from dashboard.conversions.recipe import RecipeSettings
-from dashboard.jobs.models import Job
+from dashboard.jobs.models import Job, JobQuerySet
 from dashboard.layers.models import Dump
 from dashboard.projects.models import Project, ProjectOwnedQuerySet
 from dashboard.registry.models import InputSet, Source
@@ -62,6 +62,12 @@ class Conversion(Job):
                 name="one_conversion_of_its_inputs",
             )
         ]
+
+    @classmethod
+    def to_tell(cls) -> JobQuerySet:
+        """With what `queue` looks at."""
+        rows = super().to_tell().select_related("recipe", "source__inspection")
+        return rows.defer("source__inspection__log")
 
     @property
     def queue(self) -> str:

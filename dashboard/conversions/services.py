@@ -105,9 +105,11 @@ def lacking_for(
 def _is_converted(
     version: ModelVersion, settings: RecipeSettings, calibration: InputSet, samples: InputSet, sample: int
 ) -> bool:
-    """Have all sources of the version been converted by just this?"""
+    """Have all sources of the version that the toolkit takes been converted by just this?"""
     done = _conversions_by(settings, calibration, samples, sample).filter(source__version=version)
-    return done.values("source").distinct().count() == version.sources.count()
+    sources = version.sources.select_related("inspection")
+    wanted = {one.pk for one in sources if not (one.format and objection(settings.toolkit, one.format))}
+    return wanted <= set(done.values_list("source", flat=True))
 
 
 def _conversions_by(

@@ -18,7 +18,7 @@ from dashboard.registry.models import ModelVersion, Source
 
 
 def _sources(version: ModelVersion) -> list[Source]:
-    return list(version.sources.select_related("inspection").defer("inspection__log", "inspection__report"))
+    return list(version.sources.select_related("inspection").defer("inspection__log"))
 
 
 @require_safe

@@ -16,7 +16,7 @@ from dashboard.telemetry.sites import site_states
 
 PING_SECONDS = 1.0
 PING_LIMIT = 2.0  # connecting and asking, and a name server that does not answer
-PLAIN_QUEUES = ("inspect", "convert.reference", "compare")
+PLAIN_QUEUES = ("inspect", "convert.reference", "convert.ready", "compare")
 # one thread: while a ping hangs, later ones wait for it and are given up on in time
 _pings = ThreadPoolExecutor(max_workers=1, thread_name_prefix="redis-ping")
 _looks = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-look")

@@ -89,9 +89,9 @@ def test_a_stand_in_library_of_32_bits_is_driven(
 
 @pytest.fixture
 def large_run(plain_program: Path, make_board: Callable[[Path], Board]) -> tuple[Board, Path]:
-    """A run whose outputs have 200 MB, before it has hashed them."""
+    """A run whose outputs have 200 MB, which no compression makes smaller, before it has hashed them."""
     board = make_board(plain_program)
-    board.sim_does("head -c 200000000 /dev/zero > $3/outputs.safetensors")
+    board.sim_does("head -c 200000000 /dev/urandom > $3/outputs.safetensors")
     folder = board.folder()
     board.start(folder)
     return board, folder
@@ -110,6 +110,6 @@ def test_streaming_a_large_file_takes_less_than_8_mb(large_run: tuple[Board, Pat
     process = board.popen("attach", str(folder), "0", "0")
     assert process.stdout
     peak = 0
-    while process.stdout.read(10_000_000):
+    while os.read(process.stdout.fileno(), 1 << 20):  # it waits for this reader, as it would for a link
         peak = max(peak, peak_kb(process.pid))
     assert 0 < peak < 8 * 1024

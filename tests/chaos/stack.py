@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -55,7 +56,9 @@ class Stack:
     def __init__(
         self, folder: Path, environment: dict[str, str], *, workers: int = 2, dispatchers: int = 1,
         quirks: tuple[tuple[str, ...], ...] = ((), (), (QUIRK,)), processes: int = 2,
+        rknn2: Sequence[Sequence[Path]] = (),
     ) -> None:  # fmt: skip
+        """`rknn2`: the environments of RKNN-Toolkit2 that each worker has."""
         self.folder = folder
         server = redis_server.embedded(folder / "redis")
         self.redis_url = server.url
@@ -66,7 +69,9 @@ class Stack:
         (folder / "log").mkdir()
         self.redis = self._process("redis", list(server.service.program))
         self.boards = [self._board(number, each) for number, each in enumerate(quirks)]
-        self.workers = [self._worker(number, processes) for number in range(workers)]
+        self.workers = [
+            self._worker(number, processes, rknn2[number] if rknn2 else ()) for number in range(workers)
+        ]
         self.dispatchers = [
             self._process(f"dispatcher-{number}", [*stack.MANAGE, "dispatcher"])
             for number in range(dispatchers)
@@ -125,10 +130,12 @@ class Stack:
         log.touch()
         return Process(name, program, {**self.environment, **environment}, log, sign)
 
-    def _worker(self, number: int, processes: int) -> Process:
-        service = stack.worker(self.environment, ["local"], processes)
-        program = [*service.program[:-1], f"worker-{number}-{os.getpid()}@%h"]
-        return self._process(f"worker-{number}", program, "[queues]", REMAP_SIGTERM="SIGQUIT")
+    def _worker(self, number: int, processes: int, rknn2: Sequence[Path]) -> Process:
+        served = [*stack.queues(["local"]), *(["convert.rknn2"] if rknn2 else [])]
+        program = stack.worker_program("worker", list(dict.fromkeys(served)), processes)
+        program = [*program[:-1], f"worker-{number}-{os.getpid()}@%h"]
+        toolkits = {"LAYERWISE_RKNN2": os.pathsep.join(map(str, rknn2))} if rknn2 else {}
+        return self._process(f"worker-{number}", program, "[queues]", REMAP_SIGTERM="SIGQUIT", **toolkits)
 
     def _board(self, number: int, quirks: tuple[str, ...]) -> SimulatedBoard:
         folder, key = self.folder / f"board-{number}", keys.new_private_key()

@@ -255,6 +255,17 @@ def test_what_was_converted_before_needs_nobody_who_can_load_it(lite: Any) -> No
     assert [leg.has_ended for leg in Evaluation.objects.order_by("-pk")[0].legs.all()] == [False, False]
 
 
+def test_a_ready_file_beside_it_does_not_count_as_a_file_that_was_never_converted() -> None:
+    formats = {"a": "tflite", "b": "rknn"}
+    version = make_version(make_model(make_project()), routes=tuple(formats), formats=formats)
+    make_converter(FULL)
+    body = _body(version, **RKNN2)
+    caller(version.project).post(URL, body)
+    make_artifact(Conversion.objects.get())
+    Heartbeat.objects.all().delete()
+    assert caller(version.project).post(URL, body).status_code == 201
+
+
 def test_the_form_offers_the_toolkits_that_can_load_the_files(only_lite: Any) -> None:
     make_converter(offer_of(), PLAIN, name="plain:1")
     make_converter(FULL, name="full:1")

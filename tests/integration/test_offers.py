@@ -38,23 +38,13 @@ ANY = RecipeSettings(toolkit="rknn2", platform="rk3588", dtype="w8a8")
 def running(told: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Two workers: `lab` has two versions and an environment without the package, `old` a third version."""
     folder = tmp_path_factory.mktemp("offers")
-    stack = Stack(folder, told, workers=2, quirks=(), processes=1)
     lab = [
         make_standin(folder / "2.5.0", "2.5.0", NEWEST),
         make_standin(folder / "2.4.0", "2.4.0", EVERYWHERE),
         make_empty(folder / "gone"),
     ]
     old = [make_standin(folder / "2.3.2", "2.3.2", EVERYWHERE)]
-    for worker, environments in zip(stack.workers, (lab, old), strict=True):
-        worker.environment = {
-            **worker.environment,
-            "LAYERWISE_RKNN2": os.pathsep.join(str(environment) for environment in environments),
-        }
-        program = list(worker.program)
-        at = program.index("-Q") + 1
-        program[at] = ",".join(dict.fromkeys([*program[at].split(","), "convert.rknn2"]))
-        worker.program = program
-    with stack:
+    with Stack(folder, told, workers=2, quirks=(), processes=1, rknn2=[lab, old]) as stack:
         yield stack
 
 

@@ -24,16 +24,11 @@ ABORTS = RecipeSettings(toolkit="rknn2", platform="rk2118", dtype="w8a8")
 @pytest.fixture(scope="module")
 def running(told: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One worker with one process, which also has RKNN-Toolkit2."""
-    folder = tmp_path_factory.mktemp("abort")
-    stack = Stack(folder, told, workers=1, quirks=(), processes=1)
-    worker = stack.workers[0]
     assert TOOLKIT is not None
-    worker.environment = {**worker.environment, "LAYERWISE_RKNN2": str(TOOLKIT.python.parents[1])}
-    program = list(worker.program)
-    queues = program.index("-Q") + 1
-    program[queues] = ",".join(dict.fromkeys([*program[queues].split(","), "convert.rknn2"]))
-    worker.program = program
-    with stack:
+    mine = [TOOLKIT.python.parents[1]]
+    with Stack(
+        tmp_path_factory.mktemp("abort"), told, workers=1, quirks=(), processes=1, rknn2=[mine]
+    ) as stack:
         yield stack
 
 

@@ -12,7 +12,7 @@ from dashboard.lint.graph import Graph, graph_of
 from dashboard.lint.rules import lint
 from dashboard.registry.services import Upload, upload_version
 from tests.factories import make_model, owner_of
-from tests.lint.nets import REFERENCE, RV1126, RV1126_I16, RV1126B
+from tests.lint.nets import REFERENCE, RV1126, RV1126_FLOAT, RV1126_I16, RV1126B
 from tests.lint.test_pages import lint_page
 from tests.toolkits.modelfiles import zipped
 from workers import tasks
@@ -159,6 +159,11 @@ def test_functions_by_themselves_are_read_too() -> None:
 def test_a_very_long_network_is_cut_and_says_so(tmp_path: Path) -> None:
     told = graph(saved("\n    ".join(["x = torch.relu(x)"] * (MOST_CALLS + 5))), tmp_path)
     assert (len(told.nodes), told.left_out > 0) == (MOST_CALLS, True)
+    assert "not-looked-at" in [finding.code for finding in lint(told, RV1126)]
+
+
+def test_a_slow_data_type_is_told_of_the_whole_file(tmp_path: Path) -> None:
+    assert found("x = x", RV1126_FLOAT, tmp_path)[""].code == "slow-dtype"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -14,7 +14,7 @@ from dashboard.supervisor.redis_server import NoRedis, answers, embedded
 from dashboard.telemetry.sites import note_sites
 from tests import factories
 
-QUEUES = ["inspect", "compare", "convert.reference"]
+QUEUES = ["inspect", "compare", "convert.reference", "convert.ready"]
 
 
 @pytest.fixture

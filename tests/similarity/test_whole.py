@@ -12,16 +12,16 @@ from similarity.whole_findings import judge_whole
 from tests.similarity.networks import Rows, direct_route, dump, noisy
 
 OUTPUT, INSIDE = "d/add", "d/conv3"
-Judge = Callable[[Rows], Verdict]
+Judge = Callable[..., Verdict]
 
 
 @pytest.fixture
 def judge(tmp_path: Path) -> Judge:
     """The verdict on a board's layers, held against those of the direct route."""
 
-    def judged(board: Rows) -> Verdict:
+    def judged(board: Rows, *more_outputs: str) -> Verdict:
         one, two = dump(tmp_path, "one", direct_route()), dump(tmp_path, "two", board)
-        return judge_whole(compare_dumps(one, two), {OUTPUT})
+        return judge_whole(compare_dumps(one, two), {OUTPUT, *more_outputs})
 
     return judged
 
@@ -70,3 +70,14 @@ def test_an_output_that_is_not_a_number_fails(judge: Judge) -> None:
 def test_without_an_output_among_the_layers_nobody_can_tell(judge: Judge) -> None:
     verdict = judge([row for row in noisy(direct_route(), 0.03) if row[0].key == INSIDE])
     assert (verdict.outcome, verdict.reasons[0].code) == ("cannot tell", "board:no-outputs")
+
+
+def test_an_output_that_the_board_does_not_show_keeps_the_others_from_passing(judge: Judge) -> None:
+    board = [row for row in noisy(direct_route(), 0.03) if row[0].key != INSIDE]
+    verdict = judge(board, INSIDE)
+    assert (verdict.outcome, verdict.reasons[0].code) == ("cannot tell", "board:no-outputs")
+
+
+def test_a_wrong_output_fails_whatever_others_the_board_does_not_show(judge: Judge) -> None:
+    board = [row for row in changed(OUTPUT) if row[0].key != INSIDE]
+    assert judge(board, INSIDE).outcome == "fail"

@@ -100,6 +100,35 @@ def random_samples(shapes: dict[str, Sequence[int]], count: int = 2) -> list[dic
     ]
 
 
+def write_job(
+    folder: JobFolder,
+    model: onnx.ModelProto,
+    samples: Sequence[dict[str, np.ndarray]],
+    *,
+    layout: str = "NCHW",
+    **recipe: Any,
+) -> None:
+    """A toolkit's conversion of `model`: calibrated on `samples`, dumped on the first of them."""
+    (folder.path / "source.onnx").write_bytes(model.SerializeToString())
+    samples_file(folder.path / "calibration.safetensors", samples)
+    samples_file(folder.path / "evaluation.safetensors", samples[:1])
+    tell_job(folder, layout, recipe)
+
+
+def tell_job(folder: JobFolder, layout: str, recipe: dict[str, Any]) -> None:
+    folder.write_job(
+        {
+            "kind": "convert",
+            "source": "source.onnx",
+            "calibration": "calibration.safetensors",
+            "evaluation": "evaluation.safetensors",
+            "sample": 0,
+            "layout": {"calibration": layout, "evaluation": layout},
+            "recipe": recipe,
+        }
+    )
+
+
 def convert(
     folder: JobFolder,
     model: onnx.ModelProto | Path,
@@ -120,15 +149,5 @@ def convert(
     else:
         samples_file(folder.path / "calibration.safetensors", samples)
         samples_file(folder.path / "evaluation.safetensors", samples[:1])
-    folder.write_job(
-        {
-            "kind": "convert",
-            "source": "source.onnx",
-            "calibration": "calibration.safetensors",
-            "evaluation": "evaluation.safetensors",
-            "sample": 0,
-            "layout": {"calibration": layout, "evaluation": layout},
-            "recipe": {"toolkit": "reference", "platform": "rv1126", "dtype": "u8", **recipe},
-        }
-    )
+    tell_job(folder, layout, {"toolkit": "reference", "platform": "rv1126", "dtype": "u8", **recipe})
     return get_toolkit(RecipeSettings()).convert(folder, ignore, never)

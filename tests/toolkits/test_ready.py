@@ -1,8 +1,12 @@
 """Ready .rknn files: what their header tells, which of them are refused, and how their sample goes in."""
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -21,7 +25,9 @@ from workers.toolkits import rknn2
 from workers.toolkits.base import get_toolkit
 from workers.toolkits.inspect import inspect_model
 from workers.toolkits.inspect_model_job import inspect as look
+from workers.toolkits.onnxjob.graph import Input
 from workers.toolkits.onnxjob.jobside import Refused
+from workers.toolkits.ready_job import as_they_come
 
 TOOLKIT = next(iter(rknn2.here()), None)
 TOLD = json.dumps({"version": "2.5.0"}).encode()
@@ -147,8 +153,9 @@ def test_the_child_refuses_a_damaged_file_too(folder, tmp_path):
 
 
 def carried_out(
-    folder, content: bytes, sample, *, platform: str = "rv1126b", shape=SHAPE, beside=None, **settings
-):
+    folder, content: bytes, sample, *, platform: str = "rv1126b", shape=SHAPE, beside=None, on_event=ignore,
+    **settings,
+):  # fmt: skip
     """The file by the toolkit `ready`, as the worker does it; `beside` is the ONNX model of another route."""
     (folder.path / "source.rknn").write_bytes(content)
     if beside is not None:
@@ -169,7 +176,7 @@ def carried_out(
             **({"framework": "framework.onnx", "framework_by": "route"} if beside is not None else {}),
         }
     )
-    return get_toolkit(recipe).convert(folder, ignore, never)
+    return get_toolkit(recipe).convert(folder, on_event, never)
 
 
 def fed(made) -> np.ndarray:
@@ -236,6 +243,44 @@ def test_the_file_itself_gets_it_without_them(folder):
 def test_a_float_network_that_does_not_fit_leaves_the_file(folder, other):
     broken = other or onnx.ModelProto()
     assert carried_out(folder, files.rknn(), {"": PICTURE}, beside=broken).dumps == {}
+
+
+class Killer:
+    """Ends the program that runs the float network at its first words, so often."""
+
+    def __init__(self, folder: Path, times: int) -> None:
+        self.folder, self.left, self.told = folder, times, []
+
+    def __call__(self, event) -> None:
+        self.told.append(str(event.get("text", "")))
+        for pid in self._programs() if self.left else []:
+            os.kill(pid, signal.SIGKILL)
+            self.left -= 1
+
+    def _programs(self) -> list[int]:
+        """Those that work in the folder; not the guard, which has the same words in one argument."""
+        found = []
+        for place in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (place / "cmdline").read_bytes().split(b"\0")
+                if b"workers.toolkits.float_route_job" in words and str(self.folder).encode() in words:
+                    found.append(int(place.name))
+        return found
+
+
+@pytest.mark.parametrize(("deaths", "dumps"), [(1, ["framework"]), (2, [])])
+def test_a_float_network_that_somebody_killed_is_run_once_more(folder, deaths, dumps):
+    killer = Killer(folder.path, deaths)
+    made = carried_out(folder, files.rknn(), {"": PICTURE}, beside=relu(*SHAPE), on_event=killer)
+    said = any("the float network failed. It was ended by SIGKILL" in text for text in killer.told)
+    assert (list(made.dumps), killer.left, said) == (dumps, 0, not dumps)
+
+
+def test_the_type_is_that_of_the_sample_which_goes_in(tmp_path):
+    file = samples_file(tmp_path / "samples", [{"image": PICTURE}, {"image": PICTURE.astype(np.float32)}])
+    inputs = [Input("image", SHAPE, "int8")]
+    types = [as_they_come(file, index, inputs, {})[0].dtype for index in range(3)]
+    assert types == ["uint8", "float32", "int8"]
 
 
 @pytest.mark.skipif(TOOLKIT is None, reason="RKNN-Toolkit2 is not installed (make toolkit-rknn2)")

@@ -23,7 +23,7 @@ from tests.toolkits.networks import (
     never,
     one_op,
     random_samples,
-    samples_file,
+    write_job,
 )
 from tests.toolkits.oldpythons import PYTHONS, VERSION, make_environment, misbehaving, packages_of
 from workers.child import Limits
@@ -37,6 +37,14 @@ from workers.toolkits.rknn1 import Rknn1Toolkit
 from workers.toolkits.rknn1files.plan import plan_of
 
 PICTURE = {"x": (1, 3, 8, 8)}
+U8 = {
+    "toolkit": "rknn1",
+    "platform": "rv1126",
+    "dtype": "u8",
+    "algorithm": "normal",
+    "optimization_level": 3,
+    "inputs": {},
+}
 CALLS = ("config", "load_onnx", "build", "export_rknn", "accuracy_analysis", "export_rknn_quant_params")
 
 
@@ -60,26 +68,8 @@ def opened(python: Path) -> Rknn1Toolkit:
 
 
 def convert(toolkit, folder, model, samples, on_event=ignore, **recipe):
-    write_job(folder, model, samples, **recipe)
+    write_job(folder, model, samples, **U8 | recipe)
     return toolkit.convert(folder, on_event, never)
-
-
-def write_job(folder, model, samples, **recipe):
-    (folder.path / "source.onnx").write_bytes(model.SerializeToString())
-    samples_file(folder.path / "calibration.safetensors", samples)
-    samples_file(folder.path / "evaluation.safetensors", samples[:1])
-    settings = {"toolkit": "rknn1", "platform": "rv1126", "dtype": "u8", "algorithm": "normal"}
-    folder.write_job(
-        {
-            "kind": "convert",
-            "source": "source.onnx",
-            "calibration": "calibration.safetensors",
-            "evaluation": "evaluation.safetensors",
-            "sample": 0,
-            "layout": {"calibration": "NCHW", "evaluation": "NCHW"},
-            "recipe": {"optimization_level": 3, "inputs": {}, **settings, **recipe},
-        }
-    )
 
 
 def failure_of(toolkit, folder, model, samples, **recipe) -> JobError:
@@ -196,7 +186,7 @@ def test_six_dimensions_keep_their_order(own, folder):
 def prepared(tmp_path_factory):
     """The folder as the vendor's step finds it."""
     with JobFolder(tmp_path_factory.mktemp("prepared"), "prepared") as folder:
-        write_job(folder, conv_relu_net(), random_samples(PICTURE))
+        write_job(folder, conv_relu_net(), random_samples(PICTURE), **U8)
         run_script("rknn1_prepare_job", folder, **watching())
         yield folder.path
 

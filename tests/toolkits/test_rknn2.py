@@ -18,7 +18,7 @@ from tests.toolkits.networks import (
     never,
     one_op,
     random_samples,
-    samples_file,
+    write_job,
 )
 from workers.errors import JobError
 from workers.jobfolder import JobFolder
@@ -27,6 +27,14 @@ from workers.toolkits import rknn2
 TOOLKIT = next(iter(rknn2.here()), None)
 pytestmark = pytest.mark.skipif(TOOLKIT is None, reason="RKNN-Toolkit2 is not installed (make toolkit-rknn2)")
 PICTURE = {"x": (1, 3, 16, 16)}
+W8A8 = {
+    "toolkit": "rknn2",
+    "platform": "rv1126b",
+    "dtype": "w8a8",
+    "algorithm": "normal",
+    "optimization_level": 3,
+    "inputs": {},
+}
 
 
 def picture_net():
@@ -47,21 +55,7 @@ def picture_net():
 
 
 def convert(folder, model, samples, **recipe):
-    (folder.path / "source.onnx").write_bytes(model.SerializeToString())
-    samples_file(folder.path / "calibration.safetensors", samples)
-    samples_file(folder.path / "evaluation.safetensors", samples[:1])
-    settings = {"toolkit": "rknn2", "platform": "rv1126b", "dtype": "w8a8", "algorithm": "normal"}
-    folder.write_job(
-        {
-            "kind": "convert",
-            "source": "source.onnx",
-            "calibration": "calibration.safetensors",
-            "evaluation": "evaluation.safetensors",
-            "sample": 0,
-            "layout": {"calibration": "NCHW", "evaluation": "NCHW"},
-            "recipe": {"optimization_level": 3, "inputs": {}, **settings, **recipe},
-        }
-    )
+    write_job(folder, model, samples, **W8A8 | recipe)
     return TOOLKIT.convert(folder, ignore, never)
 
 

@@ -12,7 +12,7 @@ from dashboard.conversions.services import Converted
 from similarity.dumpfile import DamagedFile, DumpFile
 from similarity.tensorfile import DamagedFile as DamagedTensors
 from similarity.tensorfile import TensorFile
-from workers.errors import JobError
+from workers.errors import JobError, is_death
 from workers.jobfolder import JobFolder
 from workers.toolkits.jobs import conversion_limits, run_script
 
@@ -48,20 +48,32 @@ class ReadyToolkit:
         return Converted(artifact=artifact, inputs=inputs, dumps=dumps, toolkit_version=made_by)
 
     def _float_route(self, folder: JobFolder, how: dict[str, Any]) -> dict[str, Path]:
-        """The float network's dump; {} when it could not be run: then the file is run only, and the log says why."""
-        (folder.path / "result.json").unlink(missing_ok=True)
+        """The float network's dump; {} when it could not be run: then the file is run only, and the log says why.
+
+        One that died is run once more, since somebody else may have killed it: what is missing here stays missing.
+        """
         try:
-            result = run_script("float_route_job", folder, **how)
-            path = folder.file(result[RUNG])
-            with DumpFile.open(path) as dump:
-                is_good = dump.rung == RUNG and bool(dump.layers)
+            try:
+                return _float_dump(folder, how)
+            except JobError as error:
+                if not is_death(error):
+                    raise
+                return _float_dump(folder, how)
         except (JobError, DamagedFile, KeyError) as error:
             text = error.detail if isinstance(error, JobError) else str(error)
             how["on_event"](
                 {"event": "log", "text": f"Nothing to compare with: the float network failed. {text}"}
             )
             return {}
-        return {RUNG: path} if is_good else {}
+
+
+def _float_dump(folder: JobFolder, how: dict[str, Any]) -> dict[str, Path]:
+    """Raises JobError, DamagedFile or KeyError."""
+    (folder.path / "result.json").unlink(missing_ok=True)
+    path = folder.file(run_script("float_route_job", folder, **how)[RUNG])
+    with DumpFile.open(path) as dump:
+        is_good = dump.rung == RUNG and bool(dump.layers)
+    return {RUNG: path} if is_good else {}
 
 
 def here() -> list[ReadyToolkit]:

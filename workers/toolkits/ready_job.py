@@ -31,8 +31,9 @@ def prepare(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     inputs = inputs_of(job)
     feeding = Feeding(inputs, wishes_of(job))
     how = feeding.raw()
-    typed = as_they_come(folder / str(job["evaluation"]), inputs, how)
-    feed = samples_of(folder, job, "evaluation", typed, how).prepared(int(job.get("sample", 0)))
+    sample = int(job.get("sample", 0))
+    typed = as_they_come(folder / str(job["evaluation"]), sample, inputs, how)
+    feed = samples_of(folder, job, "evaluation", typed, how).prepared(sample)
     write_tensors(folder / "inputs.safetensors", dict(feed), {"layerwise": "inputs/1"})
     log(
         f"Built by {header.made_by}; it takes {', '.join(f'{one.name} {list(one.shape)}' for one in inputs)}."
@@ -46,13 +47,17 @@ def prepare(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def as_they_come(samples: Path, inputs: Sequence[Input], how: Mapping[str, Preparation]) -> list[Input]:
-    """The inputs with the type of their samples, which the runtime converts by itself; float32 for all others, and for
-    what mean and std make of them.
+def as_they_come(
+    samples: Path, index: int, inputs: Sequence[Input], how: Mapping[str, Preparation]
+) -> list[Input]:
+    """The inputs with the types of sample `index`, which the runtime converts by itself; float32 for all others, and
+    for what mean and std make of them.
     """
     try:
         with TensorFile.open(samples) as file:
-            kinds = {name.partition("/")[2]: str(file.array(name).dtype) for name in list(file.specs)[:256]}
+            number = sorted({name.partition("/")[0] for name in file.specs})[index : index + 1]
+            mine = [name for name in file.specs if name.partition("/")[0] in number]
+            kinds = {name.partition("/")[2]: str(file.array(name).dtype) for name in mine}
     except DamagedFile as error:
         raise Refused("data:unreadable", str(error)) from error
     return [

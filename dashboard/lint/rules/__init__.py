@@ -44,7 +44,7 @@ def lint(graph: Graph, target: Target) -> list[Finding]:
     runs are not looked at: toolkits fold them."""
     is_torch = graph.format == TORCHSCRIPT
     rules = TORCH_RULES.get(target.toolkit, ()) if is_torch else RULES[target.toolkit]
-    about_all = () if is_torch else general.GRAPH_RULES
+    about_all = general.ANY_FORMAT_RULES if is_torch else general.GRAPH_RULES
     found = [finding for rule in about_all for finding in rule(graph, target)]
     for node in graph.nodes:
         if not node.is_folded:

@@ -142,6 +142,7 @@ def inner_graphs(node: Node, graph: Graph, target: Target) -> Iterator[Finding]:
         yield about(node, "inner-graph", Severity.WARNING, text, source, advice=advice)
 
 
-GRAPH_RULES = (no_such_build, opset, old_opset, ir_version, dynamic_sizes, dtype, left_out)
+ANY_FORMAT_RULES = (no_such_build, dtype, left_out)
+GRAPH_RULES = (*ANY_FORMAT_RULES, opset, old_opset, ir_version, dynamic_sizes)
 NODE_RULES = (foreign,)
 REFERENCE_RULES = (inner_graphs,)

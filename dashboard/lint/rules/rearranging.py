@@ -43,9 +43,7 @@ def on_rknn1(node: Node, graph: Graph, target: Target) -> Iterator[Finding]:
     elif node.op == "DepthToSpace":
         yield _depth_to_space_on_rknn1(node)
     elif node.rank > NPU_RANK and not _is_end_of_rearrangement(node, graph):
-        text = f"It works on {node.rank} dimensions; what is beyond four is unsafe on this NPU's driver."
-        advice = "Keep tensors at four dimensions or fewer, and compare this layer on the board first."
-        yield about(node, "rank-over-4", Severity.WARNING, text, UNSAFE, FORUM, advice=advice)
+        yield beyond_four(node, f"It works on {node.rank} dimensions")
 
 
 def _depth_to_space_on_rknn1(node: Node) -> Finding:
@@ -57,26 +55,28 @@ def _depth_to_space_on_rknn1(node: Node) -> Finding:
     return about(node, "pixel-shuffle", Severity.WARNING, text, *references, advice=SLOW)
 
 
+def written_out(node: Node, what: str) -> Finding:
+    """The form of a PixelShuffle that came out wrong on a board; `what` says how the layer takes this form."""
+    text = (
+        f"{what} On an RV1126 a network in this form was fast and its pictures were wrong; the vendor's accuracy table "
+        "was the same as for the right ones."
+    )
+    references, other = (FORUM, sheet("pixel_shuffle")), "ONNX with DepthToSpace"
+    return about(node, "pixel-shuffle", Severity.WARNING, text, *references, advice=KEEP, other_route=other)
+
+
+def beyond_four(node: Node, does: str) -> Finding:
+    """A layer of too many dimensions for this NPU's driver; `does` says what it does with how many."""
+    text = f"{does}; what is beyond four is unsafe on this NPU's driver."
+    advice = "Keep tensors at four dimensions or fewer, and compare this layer on the board first."
+    return about(node, "rank-over-4", Severity.WARNING, text, UNSAFE, FORUM, advice=advice)
+
+
 def _rearranged_on_rknn1(node: Node, found: Rearrangement) -> Finding:
     if found.kind.startswith("pixel shuffle"):
-        text = (
-            "A PixelShuffle written out as Reshape, 6-D Transpose, Reshape. On an RV1126 a network in this form was "
-            "fast and its pictures were wrong; the vendor's accuracy table was the same as for the right ones."
-        )
-        return about(
-            node,
-            "pixel-shuffle",
-            Severity.WARNING,
-            text,
-            FORUM,
-            sheet("pixel_shuffle"),
-            advice=KEEP,
-            other_route="ONNX with DepthToSpace",
-        )
+        return written_out(node, "A PixelShuffle written out as Reshape, 6-D Transpose, Reshape.")
     kind = f"A {found.kind}" if found.kind else "A rearrangement"
-    text = f"{kind} by a Transpose of {node.rank} dimensions; what is beyond four is unsafe on this NPU's driver."
-    advice = "Compare this layer on the board first; a form with four dimensions or fewer is safer."
-    return about(node, "rank-over-4", Severity.WARNING, text, UNSAFE, FORUM, advice=advice)
+    return beyond_four(node, f"{kind} by a Transpose of {node.rank} dimensions")
 
 
 def on_rknn2(node: Node, graph: Graph, target: Target) -> Iterator[Finding]:
@@ -85,11 +85,11 @@ def on_rknn2(node: Node, graph: Graph, target: Target) -> Iterator[Finding]:
     if (
         found is not None
         and _is_tried(found)
-        and (said := _rewritten(node, f"Transpose: {found.kind}", target))
+        and (said := rewritten(node, f"Transpose: {found.kind}", target))
     ):
         yield said
     elif node.op == "DepthToSpace":
-        said = _rewritten(node, f"DepthToSpace: {node.attributes.get('mode', 'DCR')}", target)
+        said = rewritten(node, f"DepthToSpace: {node.attributes.get('mode', 'DCR')}", target)
         yield from [said] if said else []
     elif node.op == "Transpose" and node.rank > NPU_RANK:
         yield from _stays(node)
@@ -104,8 +104,8 @@ def _is_tried(found: Rearrangement) -> bool:
     return bool(found.kind) and (found.after_conv or found.kind != "channel shuffle")
 
 
-def _rewritten(node: Node, case: str, target: Target) -> Finding | None:
-    """A note of what the toolkit builds instead, as tried on this platform."""
+def rewritten(node: Node, case: str, target: Target, *more: Reference) -> Finding | None:
+    """A note of what the toolkit builds instead, as tried on this platform; None where that was not tried."""
     found = answer_of_case(case, target.platform, target.dtype)
     if found is None or not found.is_built or not found.layers:
         return None
@@ -113,11 +113,11 @@ def _rewritten(node: Node, case: str, target: Target) -> Finding | None:
     layers = [f"{op} on the {unit}" for op, unit in found.layers if case.startswith("Depth") or op != "Conv"]
     built = ", ".join(layers) or "nothing of its own: the convolution before it does it"
     rule = RULE_OF.get(kind, "")
-    gone = "" if kind == node.op else " The Transpose has no row of its own in tables and dumps."
+    gone = "" if node.op != "Transpose" else " The Transpose has no row of its own in tables and dumps."
     name = kind if kind == node.op else f"The {kind}"
     text = f"{name} becomes {built}{f' (rule {rule})' if rule else ''}.{gone}"
     severity = Severity.WARNING if found.on_cpu else Severity.NOTE
-    references = [tried(f"case '{case}', {found.dtype} on {found.platform}", found.toolkit)]
+    references = [tried(f"case '{case}', {found.dtype} on {found.platform}", found.toolkit), *more]
     advice = ""
     if "ConvTranspose" in built:
         references.append(COST)

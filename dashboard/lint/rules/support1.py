@@ -45,11 +45,16 @@ def eight_bits(node: Node, graph: Graph, target: Target) -> Iterator[Finding]:
     """Operators whose accuracy may drop with 8 bits."""
     name = row_of(node, graph)
     row = rknn1.row(name) if name else None
-    if row is None or not row.drops_on_8_bits or not row.onnx or target.dtype not in rknn1.EIGHT_BITS:
-        return
-    text = f"{node.op} may lose accuracy with {target.dtype}: the vendor says so of {row.name}."
-    advice = "Give this layer i16 (hybrid quantization), or compare i16 with u8 for the whole network."
-    yield about(node, "accuracy-on-8-bits", Severity.WARNING, text, sheet(row.name), advice=advice)
+    if row is not None and row.onnx:
+        yield from drop_on_8_bits(node, node.op, row, target)
+
+
+def drop_on_8_bits(node: Node, operator: str, row: rknn1.Row, target: Target) -> Iterator[Finding]:
+    """A warning where the vendor's table says so of the row, and the target has just eight bits."""
+    if row.drops_on_8_bits and target.dtype in rknn1.EIGHT_BITS:
+        text = f"{operator} may lose accuracy with {target.dtype}: the vendor says so of {row.name}."
+        advice = "Give this layer i16 (hybrid quantization), or compare i16 with u8 for the whole network."
+        yield about(node, "accuracy-on-8-bits", Severity.WARNING, text, sheet(row.name), advice=advice)
 
 
 def _unlisted(node: Node, name: str) -> Iterator[Finding]:

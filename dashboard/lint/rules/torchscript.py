@@ -3,23 +3,19 @@
 from collections.abc import Iterator
 
 from dashboard.lint.facts import rknn1, torch1
-from dashboard.lint.facts.references import FORUM, reasoned, sheet, tried
-from dashboard.lint.facts.tried import answer_of_case
+from dashboard.lint.facts.references import reasoned, sheet, tried
 from dashboard.lint.findings import Finding, Severity, Target
 from dashboard.lint.graph import Graph, Node
 from dashboard.lint.rules.making import NodeRule, about
 from dashboard.lint.rules.patterns import KNOWN
-from dashboard.lint.rules.rearranging import COST, KEEP, NPU_RANK, RULE_OF, UNSAFE
+from dashboard.lint.rules.rearranging import NPU_RANK, beyond_four, rewritten, written_out
+from dashboard.lint.rules.support1 import drop_on_8_bits
 
 OTHER_WORDS = "Write the layer with operators that the table has, or compute it outside of the network."
 ONNX_TOO = "Export it to ONNX as another route as well: what lint knows of that is told there."
 UNLISTED = "no row of the table is about this operator"
 ALL_ROUTES = tried("the forum's network by four routes on rv1126b: one compiled graph")
-WRITTEN_OUT = (
-    "RKNN-Toolkit 1.7's PyTorch loader writes PixelShuffle out as Reshape, 6-D Transpose, Reshape. On an RV1126 a "
-    "network in this form was fast and its pictures were wrong; the vendor's accuracy table was the same as for the "
-    "right ones."
-)
+WRITTEN_OUT = "RKNN-Toolkit 1.7's PyTorch loader writes PixelShuffle out as Reshape, 6-D Transpose, Reshape."
 
 
 def operator_of(node: Node) -> str:
@@ -51,52 +47,27 @@ def support(node: Node, graph: Graph, target: Target) -> Iterator[Finding]:
 def eight_bits(node: Node, graph: Graph, target: Target) -> Iterator[Finding]:
     """Operators whose accuracy may drop with 8 bits."""
     row = row_of(node)
-    if row is None or not row.drops_on_8_bits or not row.pytorch or target.dtype not in rknn1.EIGHT_BITS:
-        return
-    text = f"{operator_of(node)} may lose accuracy with {target.dtype}: the vendor says so of {row.name}."
-    advice = "Give this layer i16 (hybrid quantization), or compare i16 with u8 for the whole network."
-    yield about(node, "accuracy-on-8-bits", Severity.WARNING, text, sheet(row.name), advice=advice)
+    if row is not None and row.pytorch:
+        yield from drop_on_8_bits(node, operator_of(node), row, target)
 
 
 def rearranging_on_rknn1(node: Node, graph: Graph, target: Target) -> Iterator[Finding]:
     """PixelShuffle, by itself or written out, and other permutations of more than four dimensions."""
     axes = axes_of(node)
     kind = KNOWN.get(axes, "")
-    if operator_of(node) == "pixel_shuffle" or kind.startswith("pixel shuffle"):
-        text = (
-            WRITTEN_OUT if operator_of(node) == "pixel_shuffle" else f"A {kind}, written out. {WRITTEN_OUT}"
-        )
-        yield about(
-            node,
-            "pixel-shuffle",
-            Severity.WARNING,
-            text,
-            FORUM,
-            sheet("pixel_shuffle"),
-            advice=KEEP,
-            other_route="ONNX with DepthToSpace",
-        )
+    if operator_of(node) == "pixel_shuffle":
+        yield written_out(node, WRITTEN_OUT)
+    elif kind.startswith("pixel shuffle"):
+        yield written_out(node, f"A {kind}, written out with a permutation of six dimensions.")
     elif len(axes) > NPU_RANK:
-        text = f"It permutes {len(axes)} dimensions; what is beyond four is unsafe on this NPU's driver."
-        advice = "Keep tensors at four dimensions or fewer, and compare this layer on the board first."
-        yield about(node, "rank-over-4", Severity.WARNING, text, UNSAFE, FORUM, advice=advice)
+        yield beyond_four(node, f"It permutes {len(axes)} dimensions")
 
 
 def rearranging_on_rknn2(node: Node, graph: Graph, target: Target) -> Iterator[Finding]:
     """What RKNN-Toolkit2 makes of a PixelShuffle, as tried on the platform."""
     kind = "pixel shuffle" if operator_of(node) == "pixel_shuffle" else KNOWN.get(axes_of(node), "")
-    found = answer_of_case(f"Transpose: {kind}", target.platform, target.dtype) if kind else None
-    if found is None or not found.is_built:
-        return
-    layers = ", ".join(f"{op} on the {unit}" for op, unit in found.layers if op != "Conv")
-    built = layers or "nothing of its own: the convolution before it does it"
-    rule = RULE_OF.get(kind, "")
-    text = f"The {kind} becomes {built}{f' (rule {rule})' if rule else ''}, by whatever route it comes."
-    seen = tried(f"case '{found.case}', {found.dtype} on {found.platform}", found.toolkit)
-    costs = (COST,) if "ConvTranspose" in built else ()
-    advice = "Another route is not faster. Time the layer on a board." if costs else ""
-    severity = Severity.WARNING if found.on_cpu else Severity.NOTE
-    yield about(node, "rewritten", severity, text, seen, ALL_ROUTES, *costs, advice=advice)
+    said = rewritten(node, f"Transpose: {kind}", target, ALL_ROUTES) if kind else None
+    yield from [said] if said else []
 
 
 def axes_of(node: Node) -> tuple[int, ...]:

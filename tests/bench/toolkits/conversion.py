@@ -12,13 +12,21 @@ from typing import Any
 
 import onnx
 
-from similarity.tensorfile import write_tensors
 from tests.bench.toolkits.networks import Samples
+from tests.toolkits.networks import write_job
 from workers.jobfolder import JobFolder
 from workers.toolkits.jobs import ROOT
 from workers.toolkits.rknn2 import Rknn2Toolkit
 
 PLATFORM = "rk3588"
+RECIPE = {
+    "toolkit": "rknn2",
+    "platform": PLATFORM,
+    "dtype": "w8a8",
+    "algorithm": "normal",
+    "optimization_level": 3,
+    "inputs": {},
+}
 MB = 1024  # KB
 WRAPPER = """#!/bin/sh
 # The toolkit's interpreter, that runs the watched job in place of the job: -P -s -m <module> <folder>
@@ -69,7 +77,7 @@ class Bench:
 
     def _round(self, model: onnx.ModelProto, samples: Samples) -> Round:
         with JobFolder(self.folder / "jobs", "bench") as folder:
-            _fill(folder, model, samples)
+            write_job(folder, model, samples, **RECIPE)
             before, began = _processor(), time.perf_counter()
             self.toolkit.convert(folder, lambda event: None, lambda: False)
             whole = Times(time.perf_counter() - began, _processor() - before)
@@ -97,26 +105,6 @@ class Bench:
         module = "tests.bench.toolkits.vendor_alone"
         argv = [str(self.python), "-P", "-s", "-m", module, str(folder), str(dataset), str(sample), PLATFORM]
         return _told(argv, folder / "alone")
-
-
-def _fill(folder: JobFolder, model: onnx.ModelProto, samples: Samples) -> None:
-    (folder.path / "source.onnx").write_bytes(model.SerializeToString())
-    for name, some in (("calibration", samples), ("evaluation", samples[:1])):
-        tensors = {f"{n:06d}/{key}": value for n, one in enumerate(some) for key, value in one.items()}
-        metadata = {"layerwise": "samples/1", "count": str(len(some))}
-        write_tensors(folder.path / f"{name}.safetensors", tensors, metadata)
-    recipe = {"toolkit": "rknn2", "platform": PLATFORM, "dtype": "w8a8", "algorithm": "normal"}
-    folder.write_job(
-        {
-            "kind": "convert",
-            "source": "source.onnx",
-            "calibration": "calibration.safetensors",
-            "evaluation": "evaluation.safetensors",
-            "sample": 0,
-            "layout": {"calibration": "NCHW", "evaluation": "NCHW"},
-            "recipe": {"optimization_level": 3, "inputs": {}, **recipe},
-        }
-    )
 
 
 def _processor() -> float:
