@@ -6,14 +6,17 @@ Runs in a limited child: `python -P -m workers.toolkits.rknn1_collect_job FOLDER
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from similarity.dumpfile import DumpFile, write_dump
+from similarity.dumpfile import DumpFile, LayerInfo, write_dump
 from workers.toolkits.onnxjob.framework import FRAMEWORK
 from workers.toolkits.onnxjob.jobside import log, run_job, stage
 from workers.toolkits.rknn1files.plan import SNAPSHOT
 from workers.toolkits.rknn1files.quantization import Scales, read_parameters, table_of
+from workers.toolkits.rknn1files.snapshot import FLOAT as FLOAT_CHAIN
+from workers.toolkits.rknn1files.snapshot import QUANTIZED as QUANTIZED_CHAIN
 from workers.toolkits.rknn1files.snapshot import Snapshot
 from workers.toolkits.rknn1job.words import FLOAT
 
@@ -27,15 +30,16 @@ MOST_WARNINGS = 200
 def collect(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     """The result of the contract, without the toolkit's version. Raises Refused toolkit:bad-result."""
     parameters = read_parameters(folder)
-    with DumpFile.open(folder / FRAMEWORK) as dump:
-        known = dump.layers
+    known = _source_layers(folder)
     snapshot = Snapshot(folder / SNAPSHOT, known, quantized=job["recipe"]["dtype"] != FLOAT)
     rows = snapshot.accuracy()
-    for rung, scales in (("converted", None), ("quantized", Scales(parameters))):
+    # where nothing here can run the source, the toolkit's own float graph is all that there is to measure against
+    own = "converted" if known else "framework"
+    for rung, chain, scales in ((own, FLOAT_CHAIN, None), ("quantized", QUANTIZED_CHAIN, Scales(parameters))):
         stage(f"{rung} dump", 0, 1)
         layers = snapshot.layers(scales)
         path = folder / f"{rung}.safetensors"
-        write_dump(path, rung, layers, snapshot.values(rung), dtypes=["F32"] * len(layers))
+        write_dump(path, rung, layers, snapshot.values(chain), dtypes=["F32"] * len(layers))
     snapshot.remove()
     facts = {
         "rewrites": [],
@@ -51,10 +55,19 @@ def collect(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     return {
         "artifact": ARTIFACT,
         "inputs": "inputs.safetensors",
-        "dumps": {rung: f"{rung}.safetensors" for rung in ("framework", "converted", "quantized")},
+        "dumps": {rung: f"{rung}.safetensors" for rung in dict.fromkeys(("framework", own, "quantized"))},
         "calibration_table": "calibration.json",
         "build_facts": "build.json",
+        "framework_by": str(job.get("framework_by") or "source") if known else "toolkit",
     }
+
+
+def _source_layers(folder: Path) -> Sequence[LayerInfo]:
+    """The layers of the source as it was run here, in execution order; none where nobody could."""
+    if not (folder / FRAMEWORK).is_file():
+        return ()
+    with DumpFile.open(folder / FRAMEWORK) as dump:
+        return dump.layers
 
 
 def _warnings(path: Path) -> list[str]:

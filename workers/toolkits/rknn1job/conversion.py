@@ -34,7 +34,7 @@ def convert(plan: Dict[str, Any]) -> Dict[str, Any]:
     rknn = opened()
     done("config", rknn.config, **plan["config"])
     stage("loading", 0, 1)
-    done("load_onnx", rknn.load_onnx, model=plan["source"], **plan["load"])
+    load(rknn, **plan["load"])
     stage("loading", 1, 1)
     stage("building", 0, 1)
     done("build", rknn.build, do_quantization=plan["quantize"], dataset=plan["dataset"], **plan["build"])
@@ -44,6 +44,11 @@ def convert(plan: Dict[str, Any]) -> Dict[str, Any]:
     describe(rknn)
     rknn.release()
     return {"version": version()}
+
+
+def load(rknn: Any, call: str, settings: Dict[str, Any]) -> None:
+    """Read the source. A manual may name an argument that this version does not have, or has by another name."""
+    done(call, getattr(rknn, call), **known(getattr(rknn, call), settings, ("proto",)))
 
 
 def analyse(rknn: Any, plan: Dict[str, Any]) -> None:
