@@ -185,15 +185,17 @@ def make_recipe(project: Project, **settings: Any) -> Recipe:
     return recipe
 
 
-def make_conversion(version: ModelVersion | None = None, route: str = "") -> Conversion:
-    """A queued conversion of one source of the version (the first, or the one of `route`)."""
+def make_conversion(version: ModelVersion | None = None, route: str = "", **recipe: Any) -> Conversion:
+    """A queued conversion of one source of the version (the first, or the one of `route`); for a simulated board unless
+    `toolkit` is a vendor's.
+    """
     version = version or make_version()
     project = version.project
     sources = version.sources.filter(route=route) if route else version.sources.all()
     return Conversion.objects.create(
         project=project,
         source=sources[0],
-        recipe=make_recipe(project),
+        recipe=make_recipe(project, **recipe),
         calibration=make_input_set(project),
         samples=make_input_set(project, Purpose.EVALUATION),
         created_by=owner_of(project),
@@ -223,9 +225,9 @@ def make_dump(
     )
 
 
-def make_artifact(conversion: Conversion | None = None) -> Artifact:
-    """A conversion that succeeded and what it made, with both dumps."""
-    conversion = succeed(conversion or make_conversion())
+def make_artifact(conversion: Conversion | None = None, **recipe: Any) -> Artifact:
+    """A conversion that succeeded (by the recipe, if it is not given) and what it made, with both dumps."""
+    conversion = succeed(conversion or make_conversion(**recipe))
     stored = store(f"artifact {next(_numbers)}")
     return Artifact.objects.create(
         conversion=conversion,
@@ -258,6 +260,11 @@ def make_board(*projects: Project, name: str = "", simulated: bool = True, site:
     )
     board.projects.add(*projects)
     return board
+
+
+def artifact_for(board: Board) -> Artifact:
+    """One that the board executes: the reference toolkit's for a simulated one, else a vendor's."""
+    return make_artifact(toolkit="reference" if board.is_simulation else "rknn1")
 
 
 def make_registration(project: Project | None = None, name: str = "", is_seen: bool = True) -> Registration:

@@ -140,9 +140,17 @@ def suits(board: Board, lane: Lane) -> bool:
     """Does the board satisfy what the lane's runs need?"""
     return (
         board.platform == lane.platform
+        and board.is_simulation == lane.simulation
         and lane.runtime_version in {"", board.runtime_version}
         and lane.needs <= set(board.labels)
     )
+
+
+def misfit(simulation: bool) -> str:
+    """Why boards of the right platform do not suit an artifact that is (or is not) for simulated ones."""
+    if simulation:
+        return "no simulated board is among its boards, and an NPU does not execute what the toolkit reference makes"
+    return "all its boards are simulated, and execute only what the toolkit reference makes"
 
 
 def wakers(idle_for_s: float = 0.0) -> list[int]:

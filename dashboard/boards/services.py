@@ -187,7 +187,11 @@ def request_run(
     """
     project, platform = artifact.conversion.project, board.platform if board else artifact.platform
     lane = Lane(
-        project=project, platform=platform, runtime_version=runtime_version, labels=Lane.words(labels)
+        project=project,
+        platform=platform,
+        simulation=artifact.is_for_simulation,
+        runtime_version=runtime_version,
+        labels=Lane.words(labels),
     )
     return Run.objects.create(
         project=project,
@@ -293,7 +297,7 @@ def _site_of(lane: Lane) -> str:
     """The site of a suitable board, preferring one with a free board; any site may serve later."""
     boards = list(
         Board.objects.filter(platform=lane.platform, projects=lane.project_id)
-        .only("site", "state", "run", "platform", "labels", "runtime_version")
+        .only("site", "state", "run", "platform", "npu", "labels", "runtime_version")
         .order_by("pk")
     )
     suitable = [board for board in boards if suits(board, lane)] or boards

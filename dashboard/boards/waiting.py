@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from dashboard.boards.fairness import UNKNOWN_S, standings
 from dashboard.boards.models import Board, BoardState, Lane, Run, Usage
-from dashboard.boards.queue import suits
+from dashboard.boards.queue import misfit, suits
 from dashboard.jobs.models import Job, State
 
 NAMED = 3  # boards that a sentence names; the rest is counted
@@ -89,6 +89,9 @@ class _Farm:
         left = [board for board in boards if board.platform == run.platform]
         if not left:
             return f"no board suits it: the project has none of the platform {run.platform}"
+        lane = self._lanes.get(run.lane_id or 0)
+        if lane and not (left := [board for board in left if board.is_simulation == lane.simulation]):
+            return f"no board suits it: {misfit(lane.simulation)}"
         if not (left := [board for board in left if board.site == run.site]):
             return f"no board suits it: the site {run.site} has none of the platform {run.platform}"
         if run.runtime_version and not (

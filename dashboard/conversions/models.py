@@ -3,7 +3,7 @@
 from django.db import models
 from django.urls import reverse
 
-from dashboard.conversions.offers import NEEDS, queue_of
+from dashboard.conversions.offers import NEEDS, REFERENCE, queue_of
 from dashboard.conversions.proposal import ProposedLayer, read_proposal
 from dashboard.conversions.recipe import RecipeSettings
 from dashboard.jobs.models import Job, JobQuerySet
@@ -129,6 +129,11 @@ class Artifact(models.Model):
     def is_run_only(self) -> bool:
         """Was it built elsewhere, so that nothing is known of the way from the network to it?"""
         return self.quantized_id is None
+
+    @property
+    def is_for_simulation(self) -> bool:
+        """Is it what the reference toolkit makes? Simulated boards execute that and nothing else, NPUs anything but."""
+        return bool(self.conversion.recipe.settings["toolkit"] == REFERENCE)
 
     @property
     def reference(self) -> Dump | None:

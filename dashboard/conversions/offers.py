@@ -22,6 +22,7 @@ class Offer:
         return tuple(self.dtypes)
 
 
+REFERENCE = "reference"  # built in; its artifacts are for simulated boards
 READY = "ready"  # takes compiled files, which are run as they are
 AS_BUILT = "as-built"  # data type and algorithm of such a file: nobody here chose or knows them
 

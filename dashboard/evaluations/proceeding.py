@@ -110,7 +110,7 @@ def _compared(leg: Leg) -> None:
     assert leg.conversion is not None
     artifact = leg.conversion.artifact
     _compare_conversion(leg, artifact)
-    if leg.run is None and _has_board(leg):
+    if leg.run is None and _has_board(leg, artifact):
         evaluation = leg.evaluation
         leg.run = request_run(
             artifact,
@@ -156,12 +156,12 @@ def _is_dying(job: Job) -> bool:
     return job.cancel_requested and not job.has_ended
 
 
-def _has_board(leg: Leg) -> bool:
+def _has_board(leg: Leg, artifact: Artifact) -> bool:
     evaluation = leg.evaluation
     if evaluation.board_id:
         return True
-    platform = evaluation.recipe.settings["platform"]
-    return Board.objects.filter(platform=platform, projects=evaluation.project_id).exists()
+    boards = Board.objects.filter(platform=artifact.platform, projects=evaluation.project_id)
+    return boards.executing(artifact.is_for_simulation).exists()
 
 
 def finish(leg: Leg, judged: Judged) -> None:

@@ -23,7 +23,7 @@ def judge_run_only(leg: Leg) -> Judged:
     if failed:
         return blame(failed[0])
     if leg.run is None:
-        return cannot_tell("board:none-suitable", nowhere(leg.evaluation.recipe.settings["platform"]))
+        return cannot_tell("board:none-suitable", nowhere(leg))
     return _by_float_network(leg) if leg.on_board else _without(leg.run.result)
 
 

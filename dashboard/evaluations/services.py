@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 
 from dashboard.boards.models import Board
 from dashboard.conversions.models import Conversion
+from dashboard.conversions.offers import REFERENCE
 from dashboard.conversions.recipe import RecipeSettings
 from dashboard.conversions.services import (
     check_served,
@@ -81,6 +82,11 @@ def _check(version: ModelVersion, wanted: Wanted) -> None:
     if board and board.platform != platform:
         raise Refused(
             "recipe:invalid", f"The board's platform is {board.platform}, the recipe's is {platform}."
+        )
+    if board and board.is_simulation != (wanted.recipe.toolkit == REFERENCE):
+        raise Refused(
+            "recipe:invalid",
+            "A simulated board executes only what the toolkit reference makes, and an NPU anything but that.",
         )
     check_sources(version, wanted.recipe)
     count = reported(wanted.samples).get("count")

@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dashboard.boards.models import Board
+from dashboard.boards.queue import misfit
 from dashboard.conversions.models import FrameworkBy
+from dashboard.conversions.offers import REFERENCE
 from dashboard.evaluations.models import Leg, Outcome
 from dashboard.jobs.failures import failure
 from dashboard.jobs.models import Job, State
@@ -53,7 +56,7 @@ def judge_leg(leg: Leg) -> Judged:
     if leg.conversion and leg.conversion.artifact.framework_by in NOT_RUN:
         judged = _unread(judged)
     if leg.run is None:
-        return _without_board(judged, leg.evaluation.recipe.settings["platform"])
+        return _without_board(judged, leg)
     return judged if not failed else _with_failure(judged, failed[0])
 
 
@@ -75,9 +78,9 @@ def cannot_tell(code: str, sentence: str, advice: list[str] | None = None) -> Ju
     return Judged(Outcome.CANNOT_TELL, sentence, reasons=[reason], advice=advice or [failure(code).advice])
 
 
-def _without_board(judged: Judged, platform: str) -> Judged:
+def _without_board(judged: Judged, leg: Leg) -> Judged:
     """Keep what was found before the board; whether it would pass there nobody can tell."""
-    sentence = nowhere(platform)
+    sentence = nowhere(leg)
     missing = cannot_tell("board:none-suitable", sentence)
     return replace(
         judged,
@@ -88,9 +91,13 @@ def _without_board(judged: Judged, platform: str) -> Judged:
     )
 
 
-def nowhere(platform: str) -> str:
+def nowhere(leg: Leg) -> str:
     """That the project has no board for it."""
-    return f"Nothing ran on a board: the project has none of the platform {platform}."
+    asked = leg.evaluation
+    recipe = asked.recipe.value
+    if Board.objects.filter(platform=recipe.platform, projects=asked.project_id).exists():
+        return f"Nothing ran on a board: {misfit(recipe.toolkit == REFERENCE)}."
+    return f"Nothing ran on a board: the project has none of the platform {recipe.platform}."
 
 
 def _with_failure(judged: Judged, job: Job) -> Judged:

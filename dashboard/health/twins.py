@@ -47,6 +47,9 @@ def request_twin_check(
         raise CannotCompare("Choose two different boards.")
     if any(board.platform != artifact.platform for board in chosen):
         raise CannotCompare(f"The artifact is made for {artifact.platform}.")
+    if any(board.is_simulation != artifact.is_for_simulation for board in chosen):
+        kind = "simulated boards" if artifact.is_for_simulation else "boards with an NPU"
+        raise CannotCompare(f"The artifact is made for {kind}.")
     others = list(candidates(artifact).exclude(pk__in=[board.pk for board in chosen])[:2])
     pair = (chosen + others)[:2]
     if len(pair) < 2:
@@ -66,7 +69,7 @@ def candidates(artifact: Artifact) -> Any:
     boards = Board.objects.filter(
         platform=artifact.platform, projects=artifact.conversion.project, state=BoardState.READY
     )
-    return boards.order_by(busy, "pk")
+    return boards.executing(artifact.is_for_simulation).order_by(busy, "pk")
 
 
 def proceed(run: Run) -> None:

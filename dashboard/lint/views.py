@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from dashboard.conversions.offers import READY
 from dashboard.lint import services
 from dashboard.lint.built import built_of
 from dashboard.lint.correcting import seen_in_build
@@ -54,9 +55,13 @@ def source_lint(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def version_lint(request: HttpRequest, pk: int) -> HttpResponse:
-    """The sums of every route of a version for one target: a piece of the page that asks for an evaluation."""
+    """The sums of every route of a version for one target: a piece of the page that asks for an evaluation. Nothing
+    for a toolkit that converts nothing.
+    """
     seen = ModelVersion.objects.visible_to(request.user).select_related("model__project")
     version = get_object_or_404(seen, pk=pk)
+    if request.GET.get("toolkit") == READY:
+        return HttpResponse()
     target = target_of(request.GET, usual_target(version))
     found = lint_version(version, [target], _sources(version))
     context = {"version": version, "target": target, "linted": [one for (one,) in found.values()]}

@@ -20,6 +20,7 @@ from dashboard.boards.services import (
     set_state,
 )
 from dashboard.conversions.models import Artifact
+from dashboard.conversions.offers import REFERENCE
 from dashboard.jobs.models import ENDED, State
 from dashboard.projects.models import Project
 from dashboard.projects.services import record
@@ -191,9 +192,9 @@ def keep_probe(probe: Probe, runtime_version: str, agent: str) -> None:
 
 def artifact_for(board: Board, project: Project) -> Artifact | None:
     """An artifact of the project that this board can run: one that ran somewhere before, else the newest."""
-    is_reference = Q(conversion__recipe__settings__toolkit="reference")
+    for_simulation = Q(conversion__recipe__settings__toolkit=REFERENCE)
     mine = Artifact.objects.filter(conversion__project=project, platform=board.platform)
-    mine = mine.filter(is_reference if board.npu == "sim" else ~is_reference)
+    mine = mine.filter(for_simulation if board.is_simulation else ~for_simulation)
     return mine.filter(runs__state=State.SUCCEEDED).order_by("-pk").first() or mine.order_by("-pk").first()
 
 

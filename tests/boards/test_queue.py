@@ -10,6 +10,7 @@ from dashboard.boards.models import Board, BoardState, Purpose, Run, Usage
 from dashboard.boards.queue import claim_next, wakers
 from dashboard.boards.services import drain, request_run, set_state
 from dashboard.conversions.models import Artifact
+from dashboard.conversions.offers import AS_BUILT, READY
 from dashboard.jobs.models import State
 from tests import factories
 from tests.boards.queues import artifact_of, flood, two_projects
@@ -54,6 +55,20 @@ def test_a_claim_takes_run_and_board(artifact, board):
     claim_next(board, "worker")
     run.refresh_from_db()
     assert (run.state, run.holds, run.board) == (State.RUNNING, board, board)
+
+
+@pytest.mark.parametrize("toolkit", ["reference", "rknn1", "ready"])
+def test_simulated_boards_take_what_the_reference_toolkit_made_and_others_the_rest(toolkit):
+    built = {"dtype": AS_BUILT, "algorithm": AS_BUILT} if toolkit == READY else {}
+    artifact = factories.make_artifact(toolkit=toolkit, platform="rv1126", **built)
+    project = artifact.conversion.project
+    boards = {
+        simulated: factories.make_board(project, simulated=simulated, name=f"simulated {simulated}")
+        for simulated in (True, False)
+    }
+    run = request_run(artifact)
+    fitting, other = boards[toolkit == "reference"], boards[toolkit != "reference"]
+    assert (wakers(), served(other, 1), served(fitting, 1)) == ([run.pk], [], [run])
 
 
 def test_nothing_waits_for_the_board(board):

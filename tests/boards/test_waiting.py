@@ -39,6 +39,15 @@ def test_no_board_of_the_platform(artifact):
     assert "none of the platform rv1126" in reason(request_run(artifact))
 
 
+@pytest.mark.parametrize(
+    ("toolkit", "words"), [("rknn1", "all its boards are simulated"), ("reference", "no simulated board is")]
+)
+def test_a_board_of_the_other_kind(toolkit, words):
+    artifact = factories.make_artifact(toolkit=toolkit)
+    factories.make_board(artifact.conversion.project, simulated=toolkit != "reference")
+    assert words in reason(request_run(artifact))
+
+
 def test_a_board_of_another_site(artifact, board):
     [run] = flood(artifact, 1, site="kyoto")
     assert "the site kyoto has none" in reason(run)

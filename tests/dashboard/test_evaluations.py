@@ -10,6 +10,7 @@ from dashboard.conversions.models import Conversion
 from dashboard.conversions.recipe import RecipeSettings
 from dashboard.evaluations.models import Evaluation, Outcome
 from dashboard.evaluations.services import Wanted, cancel_evaluation, request_evaluation
+from dashboard.evaluations.verdicts import nowhere
 from dashboard.jobs.models import State
 from dashboard.layers.models import Comparison
 from dashboard.layers.services import request_comparison
@@ -162,6 +163,27 @@ def test_after_the_conversion_a_board_runs_the_artifact(version):
     evaluation = ask(version, board=board)
     converted(evaluation)
     assert leg_of(evaluation).run.wanted_board == board
+
+
+@pytest.mark.parametrize(("toolkit", "simulated"), [("reference", False), ("rknn1", True)])
+def test_a_board_that_cannot_execute_what_is_made_is_refused_at_once(version, toolkit, simulated):
+    factories.make_converter(factories.offer_of("reference"), factories.offer_of("rknn1"))
+    board = factories.make_board(version.project, simulated=simulated)
+    with pytest.raises(Refused) as refused:
+        ask(version, board=board, recipe=RecipeSettings(toolkit=toolkit))
+    assert (refused.value.code, "an NPU anything but that" in refused.value.detail) == (
+        "recipe:invalid",
+        True,
+    )
+
+
+def test_with_boards_of_the_other_kind_only_nothing_is_run_and_the_verdict_says_why(version):
+    factories.make_board(version.project, simulated=False)
+    evaluation = ask(version)
+    artifact = converted(evaluation)
+    leg = leg_of(evaluation)
+    assert leg.run is None and artifact.is_for_simulation
+    assert "an NPU does not execute what the toolkit reference makes" in nowhere(leg)
 
 
 def test_without_any_board_nothing_is_run(version):

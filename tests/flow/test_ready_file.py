@@ -283,15 +283,15 @@ def test_a_runtime_that_does_not_take_the_file_ends_the_leg_with_its_code(asking
     assert found == (Outcome.CANNOT_TELL, "board:rejected-artifact", "board:rejected-artifact")
 
 
-def test_a_simulated_board_says_that_it_runs_no_such_file(
+def test_a_simulated_board_does_not_get_such_a_file_and_the_verdict_says_why(
     run_queue: Callable[[], int], board: Callable[[Project], Board]
 ) -> None:
     project = make_project()
     board(project)
     asking = Asking(project, run_queue)
     leg = asking.evaluate(asking.upload(standin_rknn()))
-    assert leg.run.failure == "board:rejected-artifact"
-    assert "a simulated board runs artifacts of the reference toolkit only" in leg.run.detail
+    assert (leg.run, leg.reasons[0]["code"]) == (None, "board:none-suitable")
+    assert "all its boards are simulated, and execute only what the toolkit reference makes" in leg.sentence
 
 
 def test_without_a_board_the_verdict_says_so(run_queue: Callable[[], int]) -> None:

@@ -20,7 +20,7 @@ from dashboard.pipeline import advance
 from dashboard.projects.models import Project
 from similarity.tensorfile import write_tensors
 from tests.claims import claim_with_board
-from tests.factories import make_artifact, make_board, make_project, make_queued_run, owner_of
+from tests.factories import artifact_for, make_artifact, make_board, make_project, make_queued_run, owner_of
 from workers import tasks
 from workers.lease import Lease
 from workers.steps.check import check as check_step
@@ -52,7 +52,7 @@ def run_on(
     sequence: list[dict[str, Any]] | None = None,
 ) -> Run:
     """A run that a worker claimed with the board and brought to a good end, by the product's own moves."""
-    run = run or make_queued_run(artifact or make_artifact(), board)
+    run = run or make_queued_run(artifact or artifact_for(board), board)
     board.projects.add(run.project)
     assert claim_with_board(run, "worker@test")
     mark = {**STACK, "simulated": board.simulated, **(fingerprint or {})}
@@ -100,7 +100,7 @@ def board(project: Project) -> Board:
 @pytest.fixture
 def golden(project: Project, board: Board) -> GoldenModel:
     """The project's golden model, named from a run on the board."""
-    artifact = make_artifact()
+    artifact = make_artifact(toolkit="rknn1")
     conversion = artifact.conversion
     type(conversion).objects.filter(pk=conversion.pk).update(project=project)
     artifact.refresh_from_db()

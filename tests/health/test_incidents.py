@@ -13,7 +13,7 @@ from dashboard.health.checks import request_check
 from dashboard.health.models import BoardWatch, Cause, GoldenModel, HealthCheck, Incident, IncidentKind
 from dashboard.pipeline import advance
 from tests.claims import claim_with_board
-from tests.factories import make_artifact, make_board, make_project, make_queued_run, owner_of
+from tests.factories import artifact_for, make_board, make_project, make_queued_run, owner_of
 from tests.health.conftest import judged, run_on
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 def fails_on(board: Board, code: str, detail: str = "x", purpose: str = Purpose.EVALUATION) -> Run:
     """A run that a worker took to the board and that failed there."""
-    run = make_queued_run(make_artifact(), board)
+    run = make_queued_run(artifact_for(board), board)
     board.projects.add(run.project)
     Run.objects.filter(pk=run.pk).update(purpose=purpose)
     run.refresh_from_db()
@@ -269,7 +269,7 @@ def test_a_run_tells_which_runtime_its_board_has():
 
 def test_a_board_out_of_service_that_is_lost_has_an_incident_too():
     board = make_board()
-    run = make_queued_run(make_artifact(), board)
+    run = make_queued_run(artifact_for(board), board)
     board.projects.add(run.project)
     assert claim_with_board(run, "worker@test")
     pause(Board.objects.get(pk=board.pk), "a new fan", None)

@@ -16,7 +16,7 @@ from dashboard.pipeline import advance, cancel_job
 from dashboard.projects.models import AuditEvent, Project
 from dashboard.registration.services import pin_anew, request_probe
 from tests.claims import claim_with_board
-from tests.factories import make_artifact, make_member, make_queued_run, owner_of
+from tests.factories import artifact_for, make_member, make_queued_run, owner_of
 from tests.health.conftest import run_on
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def switch(board: Board, project: Project) -> Any:
 def hangs_on(board: Board, code: str = "board:npu-hung") -> Run:
     """A run that met a hang on the board and is put back, as a worker does it."""
     board.refresh_from_db()
-    run = make_queued_run(make_artifact(), board)
+    run = make_queued_run(artifact_for(board), board)
     board.projects.add(run.project)
     assert claim_with_board(run, "worker@test")
     note_failure(run, Board.objects.get(pk=board.pk), code, "no answer for 5 s")
@@ -183,7 +183,7 @@ def test_an_admin_switches_a_board_that_is_well(board: Board, switch: Any):
 
 
 def test_a_board_that_is_held_is_switched_when_its_run_has_ended(board: Board, switch: Any):
-    run = make_queued_run(make_artifact(), board)
+    run = make_queued_run(artifact_for(board), board)
     board.projects.add(run.project)
     assert claim_with_board(run, "worker@test")
     power.request_by_hand(board, owner_of(switch.board.projects.first()))

@@ -47,6 +47,13 @@ def answered(twin: TwinCheck, *values: tuple[float, ...]) -> TwinCheck:
     return ended_well(TwinCheck.objects.get(pk=twin.pk), twin_step)
 
 
+def test_boards_that_cannot_execute_the_artifact_are_no_twins(artifact: Artifact):
+    real = [make_board(project_of(artifact), simulated=False) for _ in range(2)]
+    for boards in ((), real[:1]):
+        with pytest.raises(CannotCompare):
+            asked(artifact, *boards)
+
+
 def test_two_boards_with_the_same_outputs_are_equal(artifact: Artifact):
     boards_for(artifact, 2)
     assert answered(asked(artifact), RIGHT, RIGHT).outcome == TwinOutcome.EQUAL

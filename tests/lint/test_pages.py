@@ -101,6 +101,11 @@ def test_the_sums_beside_the_form_follow_the_target() -> None:
     assert "1 note" in page(version, f"/versions/{version.pk}/lint/{FOR_RV1126B}")
 
 
+def test_nothing_is_summed_up_beside_the_form_for_what_converts_nothing() -> None:
+    version = version_with(pixel_shuffle())
+    assert page(version, f"/versions/{version.pk}/lint/?toolkit=ready&platform=rv1126") == ""
+
+
 def test_a_file_inspected_long_ago_is_offered_another_inspection() -> None:
     text = lint_page(make_version())
     assert "inspected before Layerwise kept its layers" in text

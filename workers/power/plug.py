@@ -42,7 +42,9 @@ def call(method: str, address: str, headers: Sequence[tuple[str, str]], seconds:
     try:
         status, said = _speak(wire, method, path, {"Host": parts.netloc, **dict(headers)})
     except (OSError, http.client.HTTPException, ValueError) as error:
-        why = "no answer in time" if watchdog.fired else f"{type(error).__name__}: {error}"
+        # the wire's own limit is as long as the watchdog's, and either may be the first to end
+        is_late = watchdog.fired or isinstance(error, TimeoutError)
+        why = "no answer in time" if is_late else f"{type(error).__name__}: {error}"
         raise failed(f"{host}: {why}") from error
     finally:
         watchdog.stop()

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from dashboard.boards.models.run import Run
 
 
+SIMULATION = "sim"  # the kind of NPU that is none
+
+
 class BoardState(models.TextChoices):
     """What a board may do. Whether it is busy is told by the run that holds it."""
 
@@ -65,6 +68,10 @@ class BoardQuerySet(models.QuerySet["Board"]):
             calm = Q(state=BoardState.READY) & (Q(undisturbed=False) | open_now)
             taking = Q(pk=run.wanted_board_id) & (Q(state=BoardState.UNHEALTHY) | calm)
         return self.filter(taking, run__isnull=True, held_by="")
+
+    def executing(self, for_simulation: bool) -> Self:
+        """Those that execute artifacts for simulated boards, or those that execute all others."""
+        return self.filter(npu=SIMULATION) if for_simulation else self.exclude(npu=SIMULATION)
 
     def update(self, **fields: Any) -> int:
         """A state that becomes another also notes since when, whoever changes it."""
@@ -129,6 +136,11 @@ class Board(models.Model):
     def label(self) -> str:
         """The name as lists and titles show it; a board of software says so."""
         return f"{self.name} (simulated)" if self.simulated else self.name
+
+    @property
+    def is_simulation(self) -> bool:
+        """Does it execute what the reference toolkit makes (Artifact.is_for_simulation), and nothing else?"""
+        return self.npu == SIMULATION
 
     @property
     def is_reserved(self) -> bool:

@@ -14,7 +14,12 @@ class LaneQuerySet(models.QuerySet["Lane"]):
     def for_board(self, board: Board) -> Self:
         """The lanes of the board's projects whose runs it satisfies, but for their labels."""
         versions = sorted({"", board.runtime_version})
-        return self.filter(project__boards=board.pk, platform=board.platform, runtime_version__in=versions)
+        return self.filter(
+            project__boards=board.pk,
+            platform=board.platform,
+            simulation=board.is_simulation,
+            runtime_version__in=versions,
+        )
 
     def served_by(self, board: Board) -> list["Lane"]:
         """The lanes of the board's projects whose runs the board satisfies."""
@@ -22,13 +27,15 @@ class LaneQuerySet(models.QuerySet["Lane"]):
 
 
 class Lane(models.Model):
-    """Where a project's runs with the same needs wait: which platform, runtime version and labels they ask for.
+    """Where a project's runs with the same needs wait: which platform, runtime version and labels they ask for, and
+    whether their artifacts are for simulated boards.
 
     A board looks at the head of each lane that it can serve, so that what waits behind the heads costs nothing.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="lanes")
     platform = models.CharField(max_length=40)
+    simulation = models.BooleanField(default=False)  # artifacts for simulated boards, which take no others
     runtime_version = models.CharField(max_length=80, blank=True)  # empty: any
     labels = models.CharField(max_length=400, blank=True)  # sorted, separated by blanks
 
@@ -37,7 +44,7 @@ class Lane(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["project", "platform", "runtime_version", "labels"], name="lane_once"
+                fields=["project", "platform", "simulation", "runtime_version", "labels"], name="lane_once"
             )
         ]
 

@@ -145,6 +145,7 @@ class Run(Job):
         self.lane, _ = Lane.objects.get_or_create(
             project_id=self.project_id,
             platform=self.platform,
+            simulation=self.artifact.is_for_simulation,
             runtime_version=self.runtime_version,
             labels=Lane.words(self.labels),
         )

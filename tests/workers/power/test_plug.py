@@ -128,7 +128,9 @@ def drip(connection: socket.socket) -> None:
 
 
 def silent(connection: socket.socket) -> None:
-    connection.recv(1)
+    """Take all that is said, until the caller has had enough."""
+    while connection.recv(65536):
+        pass
 
 
 def drip_body(connection: socket.socket) -> None:
