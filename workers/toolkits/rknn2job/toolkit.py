@@ -5,7 +5,7 @@ Quantization goes through the two steps of the hybrid interface, which give what
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ from workers.toolkits.rknn2job.calls import done
 from workers.toolkits.rknn2job.config import FLOAT, configure
 from workers.toolkits.rknn2job.hybrid import read_proposal, tensors_of, without_scales, write_layers
 from workers.toolkits.rknn2job.loading import loading
+from workers.toolkits.rknn2job.meanwhile import meanwhile
 from workers.toolkits.rknn2job.quantization import read_parameters
 from workers.toolkits.rknn2job.snapshot import FOLDERS
 from workers.toolkits.rknn2job.texts import texts_deleted
 from workers.toolkits.vendor.accuracy_table import read_accuracy_table
 
 ARTIFACT = "artifact.rknn"
+SNAPSHOT = "snapshot"
 CONFIGURATION = ".quantization.cfg"
 BY_BUILD = ("gdq",)  # algorithms for which the hybrid interface returns -1; their 16-bit floats have no scale
 
@@ -48,11 +50,13 @@ class Toolkit:
         done("export_rknn", self.rknn.export_rknn, str(self.folder / ARTIFACT))
         return parameters
 
-    def analyse(self, paths: list[str]) -> list[dict[str, Any]]:
-        """Run the vendor's accuracy_analysis into snapshot/; the rows of its table as it printed them."""
+    def analyse(self, paths: list[str], act: Callable[[], None]) -> list[dict[str, Any]]:
+        """Run the vendor's accuracy_analysis into snapshot/ and do `act` meanwhile; the rows of its table as it printed
+        them.
+        """
         stage("analysing", 0, 1)
-        snapshot = self.folder / "snapshot"
-        with texts_deleted([snapshot / name for name in FOLDERS.values()]):
+        snapshot = self.folder / SNAPSHOT
+        with texts_deleted([snapshot / name for name in FOLDERS.values()]), meanwhile(act):
             done("accuracy_analysis", self.rknn.accuracy_analysis, inputs=paths, output_dir=str(snapshot))
         stage("analysing", 1, 1)
         table = (snapshot / "error_analysis.txt").read_text(encoding="utf-8")
