@@ -196,6 +196,10 @@ def test_a_full_disk_is_told_at_the_end(folder, tmp_path):
 
 
 def test_the_folder_may_come_later(tmp_path):
-    simulated = Simulated(tmp_path, {})
+    simulated = Simulated(tmp_path / "snapshot", {"conv": GRID})
     simulated.look()
-    assert not list(tmp_path.iterdir())
+    simulated.folder.mkdir(parents=True)
+    np.save(simulated.folder / "conv.npy", on_grid())
+    simulated.look()
+    simulated.look()
+    assert (simulated.folder / "conv.npy").stat().st_size == 0
