@@ -1,4 +1,4 @@
-"""What the real RKNN-Toolkit2 writes into its snapshot and what becomes of it: bits, room on disk, names of files."""
+"""What the real RKNN-Toolkit2 writes into its job's folder and what becomes of it: bits, room on disk, names of files."""
 
 import contextlib
 import json
@@ -154,6 +154,11 @@ def test_tensors_of_the_simulation_are_narrowed_while_the_toolkit_writes(large):
 def test_the_quantized_dump_holds_bytes_where_the_toolkit_wrote_floats(large):
     sizes = {rung: path.stat().st_size for rung, path in large.made.dumps.items()}
     assert sizes["quantized"] < 0.4 * sizes["converted"]
+
+
+@pytest.mark.parametrize("pattern", ["check*.onnx", "*.model", "*.data", "snapshot"])
+def test_what_the_toolkit_writes_for_itself_is_gone(large, pattern):
+    assert not list(large.path.glob(pattern))
 
 
 def test_layers_with_blanks_in_their_names_are_in_the_dumps(odd):

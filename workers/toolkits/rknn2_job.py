@@ -68,6 +68,7 @@ def converted(folder: Path, job: dict[str, Any], output: Output) -> dict[str, An
         parameters = toolkit.build()
     if not has_framework:
         known = write_framework(folder, *front_end(folder / FRONT_END, list(prepared.values())), batch)
+        (folder / FRONT_END).unlink()
     scales = scales_of(parameters)
     simulated = Simulated(folder / SNAPSHOT, scales)
     meanwhile = simulated.look if version("rknn-toolkit2") in NEVER_READS_BACK else nothing

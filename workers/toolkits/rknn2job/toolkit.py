@@ -26,6 +26,7 @@ from workers.toolkits.vendor.accuracy_table import read_accuracy_table
 ARTIFACT = "artifact.rknn"
 SNAPSHOT = "snapshot"
 CONFIGURATION = ".quantization.cfg"
+CHECKS = "check[0-9]_*.onnx"
 BY_BUILD = ("gdq",)  # algorithms for which the hybrid interface returns -1; their 16-bit floats have no scale
 
 FRONT_END = "front_end.onnx"
@@ -40,12 +41,13 @@ class Toolkit:
         self.folder, self.source, self.recipe, self.preprocessing = folder, source, recipe, preprocessing
         self.rknn = self._configured()
         self.stem = ""
+        self._fused: onnx.GraphProto | None = None
         self.proposal: list[dict[str, Any]] | None = None  # what step 1 proposes, when the recipe asks for it
 
     def build(self) -> dict[str, dict[str, Any]]:
         """Quantize and export; how each tensor is quantized (nothing for a float build, and by gdq)."""
-        by_build = self.recipe["dtype"] == FLOAT or self.recipe["algorithm"] in BY_BUILD
-        parameters = self._build() if by_build else self._quantize()
+        parameters = self._build() if self._is_by_build else self._quantize()
+        self._take_graph()
         stage("building", 1, 1)
         done("export_rknn", self.rknn.export_rknn, str(self.folder / ARTIFACT))
         return parameters
@@ -66,24 +68,17 @@ class Toolkit:
         ]
 
     def fused(self) -> onnx.GraphProto:
-        """The toolkit's graph after its rewrites, without weights: the hybrid model where there is one, else the last
-        check file.
-        """
-        written = (
-            [self.folder / f"{self.stem}.model"]
-            if self.stem
-            else sorted(self.folder.glob("check[0-9]_*.onnx"))[-1:]
-        )
-        if not written and self.source.model:
-            return self.source.model.graph
-        if not written:
+        """The toolkit's graph after its rewrites, without weights."""
+        if self._fused is None:
             raise Refused("toolkit:bad-result", "The toolkit left no graph of what it built.")
-        model = onnx.ModelProto()
-        model.ParseFromString(written[0].read_bytes())
-        return nodes_of(model).graph
+        return self._fused
 
     def release(self) -> None:
         self.rknn.release()
+
+    @property
+    def _is_by_build(self) -> bool:
+        return self.recipe["dtype"] == FLOAT or self.recipe["algorithm"] in BY_BUILD
 
     @property
     def _batch(self) -> int | None:
@@ -92,25 +87,28 @@ class Toolkit:
 
     def _build(self) -> dict[str, dict[str, Any]]:
         """In one call, which tells no scales."""
-        self._load()
-        stage("building", 0, 1)
         data = {} if self.recipe["dtype"] == FLOAT else {"dataset": "dataset/dataset.txt"}
-        done("build", self.rknn.build, do_quantization=bool(data), rknn_batch_size=self._batch, **data)
+        with meanwhile(self._delete_checks):
+            self._load()
+            stage("building", 0, 1)
+            done("build", self.rknn.build, do_quantization=bool(data), rknn_batch_size=self._batch, **data)
         self._keep_front_end()
         return {}
 
     def _quantize(self) -> dict[str, dict[str, Any]]:
-        self._load()
-        stage("quantizing", 0, 1)
-        done(
-            "hybrid_quantization_step1",
-            self.rknn.hybrid_quantization_step1,
-            dataset="dataset/dataset.txt",
-            rknn_batch_size=self._batch,
-            proposal=bool(self.recipe.get("propose")),
-        )
+        with meanwhile(self._delete_checks):
+            self._load()
+            stage("quantizing", 0, 1)
+            done(
+                "hybrid_quantization_step1",
+                self.rknn.hybrid_quantization_step1,
+                dataset="dataset/dataset.txt",
+                rknn_batch_size=self._batch,
+                proposal=bool(self.recipe.get("propose")),
+            )
         stage("quantizing", 1, 1)
         self._keep_front_end()
+        self._delete_checks()
         self.stem = self._written_stem()
         parameters = self._with_layers(self.folder / f"{self.stem}{CONFIGURATION}")
         self.rknn.release()
@@ -141,13 +139,44 @@ class Toolkit:
         configure(rknn, self.recipe, self.preprocessing)
         return rknn
 
+    def _checks(self) -> list[Path]:
+        return sorted(self.folder.glob(CHECKS))
+
+    def _delete_checks(self) -> None:
+        """The toolkit writes its graph, weights and all, after every step of its own and reads none of them (watched by
+        strace, 2.5.0). The first is the front end's, where nobody else can read the source; the last is what build()
+        built.
+        """
+        written = self._checks()
+        first = written[:1] if self.source.model is None else []
+        last = written[-1:] if self._is_by_build else []
+        for path in set(written) - {*first, *last}:
+            path.unlink(missing_ok=True)
+
     def _keep_front_end(self) -> None:
         """Put the graph as the toolkit's front end read it, before its rewrites, where the next build leaves it; nobody
         looks at it where the source itself can be read.
         """
-        written = sorted(self.folder.glob("check[0-9]_*.onnx"))
+        written = self._checks()
         if written and self.source.model is None:
             shutil.copyfile(written[0], self.folder / FRONT_END)
+            if not self._is_by_build:
+                written[0].unlink()
+
+    def _take_graph(self) -> None:
+        """Keep the nodes of what was built, of the hybrid model where there is one, else of the last check file, and
+        delete these: the toolkit does not come back to them either.
+        """
+        models = [self.folder / f"{self.stem}.model"] if self.stem else self._checks()
+        if models:
+            model = onnx.ModelProto()
+            model.ParseFromString(models[-1].read_bytes())
+            self._fused = nodes_of(model).graph
+        elif self.source.model:
+            self._fused = self.source.model.graph
+        leftovers = [self.folder / f"{self.stem}{end}" for end in (".model", ".data")] if self.stem else []
+        for path in [*self._checks(), *leftovers]:
+            path.unlink(missing_ok=True)
 
     def _load(self) -> None:
         name, settings = loading(self.source)
