@@ -1,4 +1,4 @@
-"""What the real RKNN-Toolkit2 writes into its job's folder and what becomes of it: bits, room on disk, names of files."""
+"""What the real RKNN-Toolkit2 writes into its job's folder, and what becomes of it: bits, room on disk, names."""
 
 import contextlib
 import json
