@@ -26,7 +26,7 @@ from workers.toolkits.onnxjob.source import read_source
 from workers.toolkits.rknn2job.feeding import Feeding, save_sample, write_dataset
 from workers.toolkits.rknn2job.output import Output
 from workers.toolkits.rknn2job.quantization import scales_of, table_of
-from workers.toolkits.rknn2job.simulated import NEVER_READS_BACK, Simulated
+from workers.toolkits.rknn2job.simulated import Simulated
 from workers.toolkits.rknn2job.snapshot import Scale, Snapshot, load
 from workers.toolkits.rknn2job.suspects import suspected
 from workers.toolkits.rknn2job.toolkit import ARTIFACT, FRONT_END, SNAPSHOT, Toolkit
@@ -71,8 +71,8 @@ def converted(folder: Path, job: dict[str, Any], output: Output) -> dict[str, An
         (folder / FRONT_END).unlink()
     scales = scales_of(parameters)
     simulated = Simulated(folder / SNAPSHOT, scales)
-    meanwhile = simulated.look if version("rknn-toolkit2") in NEVER_READS_BACK else nothing
-    rows = toolkit.analyse(save_sample(folder / "dataset", feed, source.inputs, "evaluation"), meanwhile)
+    paths = save_sample(folder / "dataset", feed, source.inputs, "evaluation")
+    rows = toolkit.analyse(paths, take=simulated.look)
     snapshot = Snapshot(folder / SNAPSHOT, toolkit.fused(), known, batch)
     write_rungs(folder, snapshot, scales, simulated)
     toolkit.release()
@@ -81,10 +81,6 @@ def converted(folder: Path, job: dict[str, Any], output: Output) -> dict[str, An
         facts["proposal"] = toolkit.proposal
     by = str(job.get("framework_by") or "front-end")
     return {**_result(folder, snapshot, parameters, facts), "framework_by": by}
-
-
-def nothing() -> None:
-    """What is done meanwhile with files of a toolkit that nobody watched."""
 
 
 def front_end(path: Path, values: Sequence[NDArray[Any]]) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]]]:

@@ -1,9 +1,9 @@
 """The simulation's tensors, each put into the narrowest type that gives it back while accuracy_analysis goes on.
 
-The vendor's tool opens every .npy of a snapshot once, to write it, and reads none (watched by strace: 2.2.0 to 2.5.0;
-w8a8, w16a16i_dfp, w4a16, float, single layers, batches). A file that was narrowed is emptied, not deleted, so that
-whoever wrote to it afterwards is seen. What came to it then counts, as it would without us: a whole file is taken once
-more, and anything else is a damaged one.
+The vendor's tool opens every .npy of a snapshot once, to write it, and reads none. strace told so of 2.5.0 with
+w8a8, w16a16i_dfp, w4a16, float, single layers and batches, 2.2.0 to 2.3.2 with w8a8, float and batches. A file that was
+narrowed is emptied, not deleted, so that whoever wrote to it afterwards is seen. What came to it then counts, as it
+would without us: a whole file is taken once more, and anything else is a damaged one.
 """
 
 import contextlib

@@ -6,6 +6,8 @@ Quantization goes through the two steps of the hybrid interface, which give what
 
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ ARTIFACT = "artifact.rknn"
 SNAPSHOT = "snapshot"
 CONFIGURATION = ".quantization.cfg"
 CHECKS = "check[0-9]_*.onnx"
+# watched by strace; of other versions everything but texts stays until accuracy_analysis has ended
+NEVER_READS_BACK = ("2.2.0", "2.3.0", "2.3.2", "2.5.0")
 BY_BUILD = ("gdq",)  # algorithms for which the hybrid interface returns -1; their 16-bit floats have no scale
 
 FRONT_END = "front_end.onnx"
@@ -52,13 +56,14 @@ class Toolkit:
         done("export_rknn", self.rknn.export_rknn, str(self.folder / ARTIFACT))
         return parameters
 
-    def analyse(self, paths: list[str], act: Callable[[], None]) -> list[dict[str, Any]]:
-        """Run the vendor's accuracy_analysis into snapshot/ and do `act` meanwhile; the rows of its table as it printed
-        them.
+    def analyse(self, paths: list[str], take: Callable[[], None]) -> list[dict[str, Any]]:
+        """Run the vendor's accuracy_analysis into snapshot/; the rows of its table as it printed them. `take` is called
+        again and again while it writes, if it is known not to read.
         """
         stage("analysing", 0, 1)
         snapshot = self.folder / SNAPSHOT
-        with texts_deleted([snapshot / name for name in FOLDERS.values()]), meanwhile(act):
+        taking = meanwhile(take) if self._never_reads_back else nullcontext()
+        with texts_deleted([snapshot / name for name in FOLDERS.values()]), taking:
             done("accuracy_analysis", self.rknn.accuracy_analysis, inputs=paths, output_dir=str(snapshot))
         stage("analysing", 1, 1)
         table = (snapshot / "error_analysis.txt").read_text(encoding="utf-8")
@@ -75,6 +80,10 @@ class Toolkit:
 
     def release(self) -> None:
         self.rknn.release()
+
+    @property
+    def _never_reads_back(self) -> bool:
+        return version("rknn-toolkit2") in NEVER_READS_BACK
 
     @property
     def _is_by_build(self) -> bool:
@@ -143,10 +152,11 @@ class Toolkit:
         return sorted(self.folder.glob(CHECKS))
 
     def _delete_checks(self) -> None:
-        """The toolkit writes its graph, weights and all, after every step of its own and reads none of them (watched by
-        strace, 2.5.0). The first is the front end's, where nobody else can read the source; the last is what build()
-        built.
+        """The toolkit writes its graph, weights and all, after every step of its own. The first is the front end's,
+        where nobody else can read the source; the last is what build() built.
         """
+        if not self._never_reads_back:
+            return
         written = self._checks()
         first = written[:1] if self.source.model is None else []
         last = written[-1:] if self._is_by_build else []
@@ -160,7 +170,7 @@ class Toolkit:
         written = self._checks()
         if written and self.source.model is None:
             shutil.copyfile(written[0], self.folder / FRONT_END)
-            if not self._is_by_build:
+            if self._never_reads_back and not self._is_by_build:
                 written[0].unlink()
 
     def _take_graph(self) -> None:
@@ -174,6 +184,8 @@ class Toolkit:
             self._fused = nodes_of(model).graph
         elif self.source.model:
             self._fused = self.source.model.graph
+        if not self._never_reads_back:
+            return
         leftovers = [self.folder / f"{self.stem}{end}" for end in (".model", ".data")] if self.stem else []
         for path in [*self._checks(), *leftovers]:
             path.unlink(missing_ok=True)
