@@ -10,7 +10,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Any, Literal, Self, cast
 
@@ -24,6 +24,7 @@ from similarity.tensorfile import (
     check_name,
     dtype_code,
     parse_json,
+    rename_tensors,
     stream_tensors,
     write_tensors,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "LayerInfo",
     "TensorFile",
     "layer_of",
+    "relabel_dump",
     "write_dump",
     "write_tensors",
 ]
@@ -103,6 +105,11 @@ class DumpFile:
             tensors.close()
             raise
 
+    @property
+    def specs(self) -> list[TensorSpec]:
+        """How the tensor of each layer lies in the file, in the order of `layers`."""
+        return [self._tensors.specs[layer.key] for layer in self.layers]
+
     def layer(self, key: str) -> LayerInfo:
         """The layer called `key`. Raises KeyError."""
         return self._by_key[key]
@@ -163,16 +170,36 @@ def write_dump(
             raise ValueError("give the dtypes when the arrays are a stream")
         dtypes = [dtype_code(array.dtype) for array in arrays]
     specs = [TensorSpec(layer.key, dtype, layer.shape) for layer, dtype in zip(layers, dtypes, strict=True)]
+    stream_tensors(path, specs, _metadata(rung, simulated, layers, specs), arrays)
+
+
+def relabel_dump(path: str | os.PathLike[str], layers: Sequence[LayerInfo]) -> None:
+    """Describe the layers of the dump at `path` anew, in the same order: keys, names, sources; the tensors stay as they
+    are, and nothing is written twice. What breaks off in the middle leaves a damaged file. Raises DamagedFile, and
+    ValueError when the layers do not fit the tensors or the contract.
+    """
+    with DumpFile.open(path) as dump:
+        rung, simulated, tensors, kept = dump.rung, dump.simulated, dump.specs, dump._tensors.metadata
+    if [layer.shape for layer in layers] != [spec.shape for spec in tensors]:
+        raise ValueError("these layers are not those of the dump")
+    specs = [replace(spec, name=layer.key) for spec, layer in zip(tensors, layers, strict=True)]
+    names = {spec.name: layer.key for spec, layer in zip(tensors, layers, strict=True)}
+    rename_tensors(path, names, {**kept, **_metadata(rung, simulated, layers, specs)})
+
+
+def _metadata(
+    rung: str, simulated: bool, layers: Sequence[LayerInfo], specs: Sequence[TensorSpec]
+) -> dict[str, str]:
+    """A dump's metadata. Raises ValueError when a layer does not fit its spec or the contract."""
     entries = [{name: value for name, value in asdict(layer).items() if name != "shape"} for layer in layers]
     for entry, spec in zip(entries, specs, strict=True):
         _parse_layer(json.loads(json.dumps(entry, allow_nan=False)), {spec.name: spec})
-    metadata = {
+    return {
         "layerwise": MARK,
         "rung": rung,
         "simulated": "yes" if simulated else "no",
         "layers": json.dumps(entries, separators=(",", ":"), allow_nan=False),
     }
-    stream_tensors(path, specs, metadata, arrays)
 
 
 def _parse_metadata(tensors: TensorFile) -> tuple[str, bool]:

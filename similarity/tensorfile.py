@@ -12,10 +12,10 @@ import math
 import mmap
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ HEADER_LIMIT = 64 * 1024 * 1024
 NAME_LIMIT = 4096
 RANK_LIMIT = 32
 DATA_ALIGNMENT = 64
+MOVED_AT_ONCE = 1 << 20
 
 DTYPES: Mapping[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -68,7 +69,7 @@ class TensorFile:
         self, mapped: mmap.mmap, data_start: int, metadata: dict[str, str], specs: dict[str, TensorSpec]
     ) -> None:
         self._mapped = mapped
-        self._data_start = data_start
+        self.data_start = data_start
         self.metadata: Mapping[str, str] = metadata
         self.specs: Mapping[str, TensorSpec] = specs
 
@@ -91,7 +92,7 @@ class TensorFile:
         spec = self.specs[name]
         dtype = DTYPES[spec.dtype]
         flat: NDArray[Any] = np.frombuffer(
-            self._mapped, dtype=dtype, count=math.prod(spec.shape), offset=self._data_start + spec.start
+            self._mapped, dtype=dtype, count=math.prod(spec.shape), offset=self.data_start + spec.start
         )
         if not flat.flags.aligned:
             flat = flat.copy()
@@ -143,6 +144,26 @@ def stream_tensors(
             stream.seek(len(header) + spec.start)
             stream.write(_checked(spec, array).data if spec.nbytes else b"")
         stream.truncate(len(header) + sum(spec.nbytes for spec in placed))
+
+
+def rename_tensors(
+    path: str | os.PathLike[str], names: Mapping[str, str], metadata: Mapping[str, str]
+) -> None:
+    """Give the tensors of the file at `path` the names that `names` maps theirs to, and the file new metadata.
+
+    That is done in place: bytes are moved only where the new header is longer, and what breaks off in the middle leaves
+    a damaged file. Raises DamagedFile, KeyError for a tensor without a new name, ValueError.
+    """
+    with TensorFile.open(path) as old:
+        specs = [replace(spec, name=names[name]) for name, spec in old.specs.items()]
+        start = old.data_start
+    if len({spec.name for spec in specs}) != len(specs):
+        raise ValueError("two tensors cannot have one name")
+    header = _encode_header(specs, metadata, least=start)
+    with Path(path).open("r+b") as stream:
+        _move_end(stream, start, len(header) - start)
+        stream.seek(0)
+        stream.write(header)
 
 
 def dtype_code(dtype: np.dtype[Any]) -> str:
@@ -254,16 +275,30 @@ def _place(specs: list[TensorSpec]) -> list[TensorSpec]:
     ]
 
 
-def _encode_header(specs: list[TensorSpec], metadata: Mapping[str, str]) -> bytes:
+def _encode_header(specs: list[TensorSpec], metadata: Mapping[str, str], least: int = 0) -> bytes:
+    """The file's beginning, `least` bytes of it at least."""
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     for spec in specs:
         offsets = [spec.start, spec.stop]
         header[spec.name] = {"dtype": spec.dtype, "shape": list(spec.shape), "data_offsets": offsets}
     text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
-    text += b" " * (-(8 + len(text)) % DATA_ALIGNMENT)
+    length = 8 + len(text)
+    text += b" " * max(-length % DATA_ALIGNMENT, least - length)
     if len(text) > HEADER_LIMIT:
         raise ValueError("the header would be longer than 64 MB")
     return len(text).to_bytes(8, "little") + text
+
+
+def _move_end(stream: BinaryIO, start: int, by: int) -> None:
+    """Move all bytes from `start` on towards the end, the last ones first."""
+    stop = stream.seek(0, os.SEEK_END)
+    while by and stop > start:
+        begin = max(start, stop - MOVED_AT_ONCE)
+        stream.seek(begin)
+        moved = stream.read(stop - begin)
+        stream.seek(begin + by)
+        stream.write(moved)
+        stop = begin
 
 
 def _checked(spec: TensorSpec, array: NDArray[Any]) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """Dumps: a round trip, and layers that the contract does not allow."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from similarity.dumpfile import (
     LayerInfo,
     TensorFile,
     layer_of,
+    relabel_dump,
     write_dump,
     write_tensors,
 )
@@ -82,6 +84,34 @@ def test_arrays_may_come_as_a_stream(path):
 def test_a_stream_needs_its_types_beforehand(path):
     with pytest.raises(ValueError, match="dtypes"):
         write_dump(path, "board", LAYERS, iter(ARRAYS))
+
+
+@pytest.mark.parametrize("key", ["c", "a name that is longer than the header had room for " * 40])
+def test_layers_are_described_anew_in_place(path, key):
+    write_dump(path, "quantized", LAYERS, ARRAYS)
+    layers = [replace(LAYERS[0], key=key), replace(LAYERS[1], key="conv", inputs=(key,))]
+    relabel_dump(path, layers)
+    with DumpFile.open(path) as dump:
+        tensors = [dump.stored(name).tolist() for name in (key, "conv")]
+        assert (dump.layers, tensors) == (tuple(layers), [array.tolist() for array in ARRAYS])
+
+
+def test_rung_and_label_stay_when_layers_are_described_anew(path):
+    write_dump(path, "quantized", LAYERS, ARRAYS, simulated=True)
+    relabel_dump(path, LAYERS)
+    with DumpFile.open(path) as dump:
+        assert (dump.rung, dump.simulated) == ("quantized", True)
+
+
+@pytest.mark.parametrize(
+    "layers", [LAYERS[:1], LAYERS[::-1], [LAYERS[0], replace(LAYERS[1], key="conv")]], ids=len
+)
+def test_layers_that_are_not_those_of_the_dump_leave_it_as_it_was(path, layers):
+    write_dump(path, "quantized", LAYERS, ARRAYS)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"not those of the dump|one name"):
+        relabel_dump(path, layers)
+    assert path.read_bytes() == before
 
 
 def test_an_array_that_is_not_what_its_layer_says_is_refused(path):

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from similarity.tensorfile import DTYPES, DamagedFile, TensorFile, write_tensors
+from similarity.tensorfile import DTYPES, DamagedFile, TensorFile, rename_tensors, write_tensors
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=12)
 TENSORS = st.dictionaries(
@@ -148,3 +148,24 @@ def test_a_flipped_byte_is_refused_or_harmless(tmp_path, data):
             assert all(opened.array(name).shape == opened.specs[name].shape for name in opened.names)
     except DamagedFile as error:
         assert str(error).endswith(".")
+
+
+@given(TENSORS, st.integers(0, 300))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_tensors_with_new_names_are_the_same_tensors(tmp_path, tensors, length):
+    write_tensors(tmp_path / "file", tensors, {"old": "gone"})
+    rename_tensors(tmp_path / "file", {name: f"{name}{'x' * length}" for name in tensors}, {"new": "here"})
+    with TensorFile.open(tmp_path / "file") as opened:
+        found = {name: opened.array(name).tobytes() for name in opened.names}
+        assert (found, dict(opened.metadata)) == (
+            {f"{name}{'x' * length}": array.tobytes() for name, array in tensors.items()},
+            {"new": "here"},
+        )
+
+
+def test_more_than_one_block_is_moved_whole(tmp_path):
+    values = np.arange(700_000, dtype=np.float32)
+    write_tensors(tmp_path / "file", {"a": values}, {})
+    rename_tensors(tmp_path / "file", {"a": "b" * 500}, {})
+    with TensorFile.open(tmp_path / "file") as opened:
+        assert np.array_equal(opened.array("b" * 500), values)

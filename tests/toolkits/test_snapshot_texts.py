@@ -3,6 +3,9 @@
 import time
 from pathlib import Path
 
+import pytest
+
+from workers.toolkits.rknn2job.meanwhile import meanwhile
 from workers.toolkits.rknn2job.texts import texts_deleted
 
 
@@ -36,3 +39,12 @@ def test_tables_and_tensors_stay(tmp_path: Path) -> None:
     with texts_deleted([tmp_path / "golden"]):
         (tmp_path / "golden" / "conv.txt").write_text("0.5\n")
     assert [path.exists() for path in kept] == [True, True]
+
+
+def test_a_call_that_fails_ends_what_was_done_beside_it(tmp_path: Path) -> None:
+    done: list[int] = []
+    with pytest.raises(RuntimeError, match="the tool"), meanwhile(lambda: done.append(1)):
+        raise RuntimeError("the tool")
+    count = len(done)
+    time.sleep(0.3)
+    assert len(done) == count

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from similarity.alignment import align
-from similarity.dumpfile import DumpFile, LayerInfo, write_dump
+from similarity.dumpfile import DumpFile, LayerInfo, relabel_dump
 
 SHARED = 0.5  # the part of the toolkit's layers that go by the source's names where the toolkit keeps names
 
@@ -27,13 +27,10 @@ def rename(dumps: Mapping[str, Path]) -> None:
 
 
 def _rewrite(path: Path, found: Mapping[str, LayerInfo], taken: set[str]) -> None:
-    target = path.with_suffix(".renamed")
     with DumpFile.open(path) as dump:
-        keys = {layer.key: _key(layer.key, found, taken) for layer in dump.layers}
-        layers = [_renamed(layer, keys, found) for layer in dump.layers]
-        values = (dump.stored(layer.key) for layer in dump.layers)
-        write_dump(target, dump.rung, layers, values, dtypes=["F32"] * len(layers))
-    target.replace(path)
+        layers = dump.layers
+    keys = {layer.key: _key(layer.key, found, taken) for layer in layers}
+    relabel_dump(path, [_renamed(layer, keys, found) for layer in layers])
 
 
 def _key(key: str, found: Mapping[str, LayerInfo], taken: set[str]) -> str:

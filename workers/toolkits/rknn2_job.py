@@ -26,9 +26,10 @@ from workers.toolkits.onnxjob.source import read_source
 from workers.toolkits.rknn2job.feeding import Feeding, save_sample, write_dataset
 from workers.toolkits.rknn2job.output import Output
 from workers.toolkits.rknn2job.quantization import scales_of, table_of
-from workers.toolkits.rknn2job.snapshot import Snapshot
+from workers.toolkits.rknn2job.simulated import Simulated
+from workers.toolkits.rknn2job.snapshot import Scale, Snapshot, load
 from workers.toolkits.rknn2job.suspects import suspected
-from workers.toolkits.rknn2job.toolkit import ARTIFACT, FRONT_END, Toolkit
+from workers.toolkits.rknn2job.toolkit import ARTIFACT, FRONT_END, SNAPSHOT, Toolkit
 from workers.toolkits.vendor.build_log import read_build_log
 
 LAST_WORDS_S = 5.0  # for what is printed by then, whoever still holds the pipe
@@ -67,9 +68,13 @@ def converted(folder: Path, job: dict[str, Any], output: Output) -> dict[str, An
         parameters = toolkit.build()
     if not has_framework:
         known = write_framework(folder, *front_end(folder / FRONT_END, list(prepared.values())), batch)
-    rows = toolkit.analyse(save_sample(folder / "dataset", feed, source.inputs, "evaluation"))
-    snapshot = Snapshot(folder / "snapshot", toolkit.fused(), known, batch)
-    write_rungs(folder, snapshot, parameters)
+        (folder / FRONT_END).unlink()
+    scales = scales_of(parameters)
+    simulated = Simulated(folder / SNAPSHOT, scales)
+    paths = save_sample(folder / "dataset", feed, source.inputs, "evaluation")
+    rows = toolkit.analyse(paths, take=simulated.look)
+    snapshot = Snapshot(folder / SNAPSHOT, toolkit.fused(), known, batch)
+    write_rungs(folder, snapshot, scales, simulated)
     toolkit.release()
     facts = {**read_build_log(output.text()).as_dict(), "accuracy": rows}
     if toolkit.proposal is not None:
@@ -99,13 +104,18 @@ def lying_as(value: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     return value.reshape(shape)
 
 
-def write_rungs(folder: Path, snapshot: Snapshot, parameters: dict[str, dict[str, Any]]) -> None:
+def write_rungs(folder: Path, snapshot: Snapshot, scales: Mapping[str, Scale], simulated: Simulated) -> None:
     """Write the dumps of the toolkit's own float graph and of its simulation of the quantized one."""
-    for rung, scales in (("converted", {}), ("quantized", scales_of(parameters))):
-        stage(f"{rung} dump", 0, 1)
-        layers = snapshot.layers(scales)
-        path = folder / f"{rung}.safetensors"
-        write_dump(path, rung, layers, snapshot.values(rung), dtypes=["F32"] * len(layers))
+    stage("converted dump", 0, 1)
+    layers = snapshot.layers({})
+    values = snapshot.values("converted", load)
+    write_dump(folder / "converted.safetensors", "converted", layers, values, dtypes=["F32"] * len(layers))
+    stage("quantized dump", 0, 1)
+    layers = snapshot.layers(scales)
+    owners = {path: scales.get(name) for name, path in snapshot.paths("quantized").items()}
+    codes = simulated.settle(owners)
+    values = snapshot.values("quantized", simulated.read)
+    write_dump(folder / "quantized.safetensors", "quantized", layers, values, dtypes=codes)
 
 
 def _result(

@@ -1,12 +1,14 @@
 """The folder that `accuracy_analysis` leaves, as dumps: golden/ is the converted rung, simulator/ the quantized.
 
 Every tensor lies there twice, as text, which is deleted as it appears (texts.py), and as .npy (float32, NCHW,
-dequantized), which are read one at a time and deleted as they are read. The vendor's map tells which file is whose, so
-that no name has to be guessed.
+dequantized). Those of the simulation are narrowed as they appear (simulated.py); the float ones are as small as they
+will be in the dump, and wait. Both are read one at a time and deleted as they are read. The vendor's map, which is
+written last, tells which file is whose.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,7 @@ class Snapshot:
         self.present = [row for row in self.rows if self._path("converted", row.name).is_file()]
         if not self.present:
             raise Refused("toolkit:bad-result", "accuracy_analysis left no tensor that its map names.")
+        self._refuse_shared()
         self._shapes = {
             row.name: joined_shape(_shape(self._path("converted", row.name)), batch) for row in self.present
         }
@@ -56,12 +59,23 @@ class Snapshot:
         keys = self._keys()
         return [self._layer(row, keys, scales.get(row.name)) for row in self.present]
 
-    def values(self, rung: str) -> Iterator[NDArray[np.float32]]:
+    def paths(self, rung: str) -> dict[str, Path]:
+        """The file of each layer's tensor by the toolkit's name, in the order of `layers`."""
+        return {row.name: self._path(rung, row.name) for row in self.present}
+
+    def values(self, rung: str, read: Callable[[Path], NDArray[Any]]) -> Iterator[NDArray[Any]]:
         """The tensors of `rung` in the order of `layers`, each deleted once it was read."""
-        for row in self.present:
-            path = self._path(rung, row.name)
-            yield _load(path).reshape(self._shapes[row.name])
+        for name, path in self.paths(rung).items():
+            yield read(path).reshape(self._shapes[name])
             path.unlink()
+
+    def _refuse_shared(self) -> None:
+        """Names that differ in signs only share a file, and the tensor that came first is lost (seen with 2.5.0)."""
+        count = Counter(self.files[row.name] for row in self.present)
+        lost = [row.name for row in self.present if count[self.files[row.name]] > 1]
+        if lost:
+            text = f"The toolkit wrote the tensors of {', '.join(map(repr, lost[:4]))} to one file: rename one of them."
+            raise Refused("toolkit:bad-result", text)
 
     def _layer(self, row: AccuracyRow, keys: Mapping[str, str], how: Scale | None) -> LayerInfo:
         known = self._known.get(_plain_name(row.name, self._known))
@@ -128,13 +142,18 @@ def _plain_name(name: str, known: Mapping[str, LayerInfo]) -> str:
 
 
 def _files(path: Path) -> dict[str, str]:
-    """Layer name -> file name. Names may hold blanks; file names do not."""
-    rows = path.read_text(encoding="utf-8").splitlines()[2:]
-    pairs = (row.rstrip().rsplit(None, 1) for row in rows)
-    return {pair[0].rstrip(): pair[1] for pair in pairs if len(pair) == 2}
+    """Layer name -> file name; both may hold blanks, and begin where the heads of their columns do."""
+    head, *rows = path.read_text(encoding="utf-8").splitlines() or [""]
+    begin = head.find("file_name")
+    pairs = (
+        (row[:begin], row[begin:]) if row[begin - 1 : begin] == " " else row.rstrip().rsplit(None, 1)
+        for row in rows[1:]
+    )
+    return {pair[0].rstrip(): pair[1].rstrip() for pair in pairs if len(pair) == 2 and pair[1].strip()}
 
 
-def _load(path: Path) -> NDArray[np.float32]:
+def load(path: Path) -> NDArray[np.float32]:
+    """The tensor of a file. Raises Refused toolkit:bad-result."""
     try:
         return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
     except (OSError, ValueError, EOFError) as error:

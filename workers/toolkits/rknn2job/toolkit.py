@@ -5,7 +5,9 @@ Quantization goes through the two steps of the hybrid interface, which give what
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,18 @@ from workers.toolkits.rknn2job.calls import done
 from workers.toolkits.rknn2job.config import FLOAT, configure
 from workers.toolkits.rknn2job.hybrid import read_proposal, tensors_of, without_scales, write_layers
 from workers.toolkits.rknn2job.loading import loading
+from workers.toolkits.rknn2job.meanwhile import meanwhile
 from workers.toolkits.rknn2job.quantization import read_parameters
 from workers.toolkits.rknn2job.snapshot import FOLDERS
 from workers.toolkits.rknn2job.texts import texts_deleted
 from workers.toolkits.vendor.accuracy_table import read_accuracy_table
 
 ARTIFACT = "artifact.rknn"
+SNAPSHOT = "snapshot"
 CONFIGURATION = ".quantization.cfg"
+CHECKS = "check[0-9]_*.onnx"
+# watched by strace; of other versions everything but texts stays until accuracy_analysis has ended
+NEVER_READS_BACK = ("2.2.0", "2.3.0", "2.3.2", "2.5.0")
 BY_BUILD = ("gdq",)  # algorithms for which the hybrid interface returns -1; their 16-bit floats have no scale
 
 FRONT_END = "front_end.onnx"
@@ -38,21 +45,25 @@ class Toolkit:
         self.folder, self.source, self.recipe, self.preprocessing = folder, source, recipe, preprocessing
         self.rknn = self._configured()
         self.stem = ""
+        self._fused: onnx.GraphProto | None = None
         self.proposal: list[dict[str, Any]] | None = None  # what step 1 proposes, when the recipe asks for it
 
     def build(self) -> dict[str, dict[str, Any]]:
         """Quantize and export; how each tensor is quantized (nothing for a float build, and by gdq)."""
-        by_build = self.recipe["dtype"] == FLOAT or self.recipe["algorithm"] in BY_BUILD
-        parameters = self._build() if by_build else self._quantize()
+        parameters = self._build() if self._is_by_build else self._quantize()
+        self._take_graph()
         stage("building", 1, 1)
         done("export_rknn", self.rknn.export_rknn, str(self.folder / ARTIFACT))
         return parameters
 
-    def analyse(self, paths: list[str]) -> list[dict[str, Any]]:
-        """Run the vendor's accuracy_analysis into snapshot/; the rows of its table as it printed them."""
+    def analyse(self, paths: list[str], take: Callable[[], None]) -> list[dict[str, Any]]:
+        """Run the vendor's accuracy_analysis into snapshot/; the rows of its table as it printed them. `take` is called
+        again and again while it writes, if it is known not to read.
+        """
         stage("analysing", 0, 1)
-        snapshot = self.folder / "snapshot"
-        with texts_deleted([snapshot / name for name in FOLDERS.values()]):
+        snapshot = self.folder / SNAPSHOT
+        taking = meanwhile(take) if self._never_reads_back else nullcontext()
+        with texts_deleted([snapshot / name for name in FOLDERS.values()]), taking:
             done("accuracy_analysis", self.rknn.accuracy_analysis, inputs=paths, output_dir=str(snapshot))
         stage("analysing", 1, 1)
         table = (snapshot / "error_analysis.txt").read_text(encoding="utf-8")
@@ -62,24 +73,21 @@ class Toolkit:
         ]
 
     def fused(self) -> onnx.GraphProto:
-        """The toolkit's graph after its rewrites, without weights: the hybrid model where there is one, else the last
-        check file.
-        """
-        written = (
-            [self.folder / f"{self.stem}.model"]
-            if self.stem
-            else sorted(self.folder.glob("check[0-9]_*.onnx"))[-1:]
-        )
-        if not written and self.source.model:
-            return self.source.model.graph
-        if not written:
+        """The toolkit's graph after its rewrites, without weights."""
+        if self._fused is None:
             raise Refused("toolkit:bad-result", "The toolkit left no graph of what it built.")
-        model = onnx.ModelProto()
-        model.ParseFromString(written[0].read_bytes())
-        return nodes_of(model).graph
+        return self._fused
 
     def release(self) -> None:
         self.rknn.release()
+
+    @property
+    def _never_reads_back(self) -> bool:
+        return version("rknn-toolkit2") in NEVER_READS_BACK
+
+    @property
+    def _is_by_build(self) -> bool:
+        return self.recipe["dtype"] == FLOAT or self.recipe["algorithm"] in BY_BUILD
 
     @property
     def _batch(self) -> int | None:
@@ -88,25 +96,28 @@ class Toolkit:
 
     def _build(self) -> dict[str, dict[str, Any]]:
         """In one call, which tells no scales."""
-        self._load()
-        stage("building", 0, 1)
         data = {} if self.recipe["dtype"] == FLOAT else {"dataset": "dataset/dataset.txt"}
-        done("build", self.rknn.build, do_quantization=bool(data), rknn_batch_size=self._batch, **data)
+        with meanwhile(self._delete_checks):
+            self._load()
+            stage("building", 0, 1)
+            done("build", self.rknn.build, do_quantization=bool(data), rknn_batch_size=self._batch, **data)
         self._keep_front_end()
         return {}
 
     def _quantize(self) -> dict[str, dict[str, Any]]:
-        self._load()
-        stage("quantizing", 0, 1)
-        done(
-            "hybrid_quantization_step1",
-            self.rknn.hybrid_quantization_step1,
-            dataset="dataset/dataset.txt",
-            rknn_batch_size=self._batch,
-            proposal=bool(self.recipe.get("propose")),
-        )
+        with meanwhile(self._delete_checks):
+            self._load()
+            stage("quantizing", 0, 1)
+            done(
+                "hybrid_quantization_step1",
+                self.rknn.hybrid_quantization_step1,
+                dataset="dataset/dataset.txt",
+                rknn_batch_size=self._batch,
+                proposal=bool(self.recipe.get("propose")),
+            )
         stage("quantizing", 1, 1)
         self._keep_front_end()
+        self._delete_checks()
         self.stem = self._written_stem()
         parameters = self._with_layers(self.folder / f"{self.stem}{CONFIGURATION}")
         self.rknn.release()
@@ -137,13 +148,47 @@ class Toolkit:
         configure(rknn, self.recipe, self.preprocessing)
         return rknn
 
+    def _checks(self) -> list[Path]:
+        return sorted(self.folder.glob(CHECKS))
+
+    def _delete_checks(self) -> None:
+        """The toolkit writes its graph, weights and all, after every step of its own. The first is the front end's,
+        where nobody else can read the source; the last is what build() built.
+        """
+        if not self._never_reads_back:
+            return
+        written = self._checks()
+        first = written[:1] if self.source.model is None else []
+        last = written[-1:] if self._is_by_build else []
+        for path in set(written) - {*first, *last}:
+            path.unlink(missing_ok=True)
+
     def _keep_front_end(self) -> None:
         """Put the graph as the toolkit's front end read it, before its rewrites, where the next build leaves it; nobody
         looks at it where the source itself can be read.
         """
-        written = sorted(self.folder.glob("check[0-9]_*.onnx"))
+        written = self._checks()
         if written and self.source.model is None:
             shutil.copyfile(written[0], self.folder / FRONT_END)
+            if self._never_reads_back and not self._is_by_build:
+                written[0].unlink()
+
+    def _take_graph(self) -> None:
+        """Keep the nodes of what was built, of the hybrid model where there is one, else of the last check file, and
+        delete these: the toolkit does not come back to them either.
+        """
+        models = [self.folder / f"{self.stem}.model"] if self.stem else self._checks()
+        if models:
+            model = onnx.ModelProto()
+            model.ParseFromString(models[-1].read_bytes())
+            self._fused = nodes_of(model).graph
+        elif self.source.model:
+            self._fused = self.source.model.graph
+        if not self._never_reads_back:
+            return
+        leftovers = [self.folder / f"{self.stem}{end}" for end in (".model", ".data")] if self.stem else []
+        for path in [*self._checks(), *leftovers]:
+            path.unlink(missing_ok=True)
 
     def _load(self) -> None:
         name, settings = loading(self.source)
