@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
-from dashboard.conversions.recipe import RecipeSettings
+from dashboard.conversions.recipe import InvalidRecipe, RecipeSettings
 from dashboard.evaluations import services
 from dashboard.evaluations.layertypes import (
     MOST_ROWS,
@@ -71,6 +71,10 @@ def _recipe(request: HttpRequest, form: LayerTypesForm) -> RecipeSettings | None
     if not form.is_valid():
         return None
     if "propose" in request.POST and rules_of_recipe(form.recipe).proposes:
-        return proposing(form.recipe)
+        try:
+            return proposing(form.recipe)
+        except InvalidRecipe as error:  # with another setting of it, a batch say
+            form.add_error(None, str(error))
+            return None
     recipe: RecipeSettings = form.cleaned_data["recipe"]
     return recipe
