@@ -12,34 +12,21 @@ from workers.toolkits.rknn1job.names import mangled
 from workers.toolkits.rknn1job.words import LAYER_DTYPES
 
 OURS = {theirs: ours for ours, theirs in LAYER_DTYPES.items()}
+NOTHING = ("", "null", "~")
 
 
 def read_proposal(path: Path) -> list[dict[str, Any]]:
     """`name` (as dumps have it), `dtype` in our words and `figure` of each layer; the toolkit gives no figure: null.
 
-    Raises Refused toolkit:bad-result.
+    Every value is read as text: a layer that is called 134_2 is no number. Raises Refused toolkit:bad-result.
     """
     try:
-        document = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        section = dict(_pairs(document))[LAYERS]
+        text = path.read_text(encoding="utf-8")
+        section = yaml.load(text, Loader=yaml.BaseLoader)[LAYERS]  # noqa: S506  # nosec B506 - makes nothing but texts
+        layers = {} if section in NOTHING else section
         return [
-            {"name": printable(mangled(name)), "dtype": OURS[_text(dtype)], "figure": None}
-            for name, dtype in _pairs(section)
+            {"name": printable(mangled(name)), "dtype": OURS[dtype], "figure": None}
+            for name, dtype in layers.items()
         ]
-    except (yaml.YAMLError, KeyError, ValueError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise Refused("toolkit:bad-result", f"{path.name}: {error!r:.500}") from error
-
-
-def _pairs(node: Any) -> list[tuple[str, Any]]:
-    """Keys and values of a map, as written: a layer that is called 134_2 is no number. Of nothing there are none."""
-    if isinstance(node, yaml.MappingNode):
-        return [(_text(key), value) for key, value in node.value]
-    if isinstance(node, yaml.ScalarNode) and node.value in ("", "null", "~"):
-        return []
-    raise ValueError("it is no map")
-
-
-def _text(node: Any) -> str:
-    if not isinstance(node, yaml.ScalarNode):
-        raise ValueError("a name or a data type is no text")
-    return str(node.value)
