@@ -25,11 +25,12 @@ class ProposedLayerSerializer(serializers.Serializer[ProposedLayer]):
 class ArtifactSerializer(serializers.ModelSerializer[Artifact]):
     """A deployable file; `framework` and `quantized` are the dumps of its float and its quantized graph.
 
-    `framework_by` tells what was executed for `framework`: the uploaded graph, PyTorch's export of it, or what the
-    toolkit's own front end read. `converted` is the dump of the toolkit's own float graph, where the toolkit shows it;
-    `proposal` is what it proposed for `hybrid`, when the recipe said `propose`; `compiled` sums up what the toolkit
-    told of its graph: rules that fired, compiled operators. Of a ready file (toolkit `ready`, run only) `converted` and
-    `quantized` are null, and without an ONNX file beside it `framework` too, with an empty `framework_by`.
+    `framework_by` tells what was executed for `framework`: the uploaded graph, PyTorch's export of it, what the
+    toolkit's own front end read, or the toolkit's own float graph. `converted` is the dump of that last one where
+    `framework` is another; `proposal` is what it proposed for `hybrid`, when the recipe said `propose`; `compiled` sums
+    up what the toolkit told of its graph: rules that fired, compiled operators. Of a ready file (toolkit `ready`, run
+    only) `converted` and `quantized` are null, and without an ONNX file beside it `framework` too, with an empty
+    `framework_by`.
     """
 
     proposal = ProposedLayerSerializer(many=True, read_only=True)

@@ -90,6 +90,7 @@ class FrameworkBy(models.TextChoices):
     TORCH = "torch", "what PyTorch exported of the TorchScript file"
     ROUTE = "route", "the ONNX file of another route of the version, beside a ready file"
     FRONT_END = "front-end", "what the toolkit's own front end read, since nothing here can run the source"
+    TOOLKIT = "toolkit", "the toolkit's own float graph, since nothing here can run the source"
 
 
 class Artifact(models.Model):

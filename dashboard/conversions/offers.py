@@ -55,7 +55,7 @@ OFFERS: Mapping[str, Offer] = {
     "rknn1": Offer(
         dtypes=_RKNN1,
         algorithms=dict.fromkeys(("u8", "i8", "i16", "float"), _BY_RANGES),
-        formats=_words(Format.ONNX),  # it takes all but .rknn [UG 7.3]; our job calls load_onnx only
+        formats=_words(*(one for one in Format if one != Format.RKNN)),  # [UG 7.3]
     ),
     "rknn2": Offer(
         dtypes=_RKNN2,
@@ -83,9 +83,13 @@ OFFERS: Mapping[str, Offer] = {
 # Formats that not every environment of a toolkit can load, and the package that it takes for them. They have queues of
 # their own: workers with the same version may differ in what was installed beside it.
 NEEDS: Mapping[str, Mapping[str, str]] = {
+    # TensorFlow is there wherever the toolkit quantizes [TS 3.3]; these two pip does not bring along [UG 2.2]
+    "rknn1": {str(Format.TORCHSCRIPT): "torch", str(Format.MXNET): "mxnet"},
     "rknn2": dict.fromkeys(_words(Format.TFLITE, Format.TENSORFLOW), "tensorflow"),
 }
 HOW_TO_ADD_PACKAGE: Mapping[str, str] = {
+    "torch": "Install torch 1.10.0 beside RKNN-Toolkit 1.x (docs/toolkits.md) and start the worker anew.",
+    "mxnet": "Install mxnet 1.5.0 beside RKNN-Toolkit 1.x (docs/toolkits.md) and start the worker anew.",
     "tensorflow": "Run make toolkit-rknn2 WITH=tensorflow on a worker's machine and start the worker anew.",
 }
 

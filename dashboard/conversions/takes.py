@@ -7,11 +7,11 @@ from dashboard.registry.formats import Format
 
 # by public exporters, tried on no more than that they are there
 EXPORTS: Mapping[Format, str] = {
-    Format.TFLITE: ": python -m tf2onnx.convert --tflite model.tflite --output model.onnx makes an ONNX file of it",
-    Format.KERAS: ": load it in Keras, model.export('folder'), then python -m tf2onnx.convert --saved-model folder"
-    " --output model.onnx",
-    Format.TENSORFLOW: ": python -m tf2onnx.convert --graphdef model.pb --inputs NAME:0 --outputs NAME:0"
-    " --output model.onnx makes an ONNX file of it",
+    Format.TFLITE: "python -m tf2onnx.convert --tflite model.tflite --output model.onnx makes an ONNX file of it.",
+    Format.KERAS: "For ONNX, load it in Keras, model.export('folder'), then python -m tf2onnx.convert --saved-model"
+    " folder --output model.onnx.",
+    Format.TENSORFLOW: "python -m tf2onnx.convert --graphdef model.pb --inputs NAME:0 --outputs NAME:0"
+    " --output model.onnx makes an ONNX file of it.",
 }
 
 
@@ -24,9 +24,8 @@ def objection(toolkit: str, found: str) -> str:
         return "The file is compiled already (.rknn): no toolkit converts it. Run it as it is, with the toolkit ready."
     if toolkit == READY:
         return f"ready runs compiled .rknn files as they are; this one is {source.label}, which has to be converted."
-    others = [name for name, offer in OFFERS.items() if source in offer.formats]
-    advice = f"{' and '.join(others)} would" if others else f"no toolkit here does{EXPORTS.get(source, '')}"
-    return f"{toolkit} does not take {source.label} files; {advice}."
+    others = " and ".join(name for name, offer in OFFERS.items() if source in offer.formats)
+    return f"{toolkit} does not take {source.label} files; {others} would. {EXPORTS.get(source, '')}".rstrip()
 
 
 def misplaced(told: Sequence[str], platform: str) -> str:

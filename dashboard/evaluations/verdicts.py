@@ -3,11 +3,15 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dashboard.conversions.models import FrameworkBy
 from dashboard.evaluations.models import Leg, Outcome
 from dashboard.jobs.failures import failure
 from dashboard.jobs.models import Job, State
 from dashboard.layers.services import compared
 from similarity.verdict import judge
+
+# float networks that are what the toolkit read, and not the source
+NOT_RUN = frozenset({FrameworkBy.FRONT_END, FrameworkBy.TOOLKIT})
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,18 @@ def judge_leg(leg: Leg) -> Judged:
         reasons=reasons,
         advice=list(verdict.advice),
     )
+    if leg.conversion and leg.conversion.artifact.framework_by in NOT_RUN:
+        judged = _unread(judged)
     if leg.run is None:
         return _without_board(judged, leg.evaluation.recipe.settings["platform"])
     return judged if not failed else _with_failure(judged, failed[0])
+
+
+def _unread(judged: Judged) -> Judged:
+    """Say what a float network that is the toolkit's own cannot show."""
+    told = "Whether the toolkit read the file right is not known: nothing here can run it."
+    advice = "To have the reading checked, upload the same network as ONNX as another route: this page compares both."
+    return replace(judged, sentence=f"{judged.sentence} {told}", advice=[*judged.advice, advice])
 
 
 def blame(job: Job) -> Judged:

@@ -106,13 +106,15 @@ def test_a_toolkit_that_does_not_take_the_format_is_refused_at_once(project, for
 def test_the_refusal_says_which_toolkit_would_do(project):
     with pytest.raises(Refused) as refused:
         ask(of_format(project, main="caffe"))
-    assert refused.value.detail == "reference does not take Caffe files; rknn2 would."
+    assert refused.value.detail == "reference does not take Caffe files; rknn1 and rknn2 would."
 
 
-def test_the_refusal_says_when_no_toolkit_would_do(project):
+def test_the_refusal_says_how_to_make_an_onnx_file_of_it(project):
     with pytest.raises(Refused) as refused:
-        ask(of_format(project, main="mxnet"))
-    assert refused.value.detail == "reference does not take MXNet files; no toolkit here does."
+        ask(of_format(project, main="keras"))
+    assert refused.value.detail.startswith(
+        "reference does not take Keras files; rknn1 would. For ONNX, load it"
+    )
 
 
 def test_of_several_routes_those_that_fit_are_converted(project):

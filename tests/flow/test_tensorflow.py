@@ -38,3 +38,4 @@ def test_a_frozen_graph_is_converted_and_compared(
     assert leg.conversion is not None and leg.quantization is not None
     assert (leg.conversion.failure, leg.conversion.artifact.framework_by) == ("", "front-end")
     assert leg.quantization.summary["output_cosine"] > 0.99
+    assert "Whether the toolkit read the file right is not known" in leg.sentence

@@ -157,7 +157,7 @@ def test_a_toolkit_that_does_not_take_the_file_is_refused_with_words(world: Worl
         source.inspection.report["format"] = "keras"
         source.inspection.save(update_fields=["report"])
     answer = _ask(developer, world)
-    words = "reference does not take Keras files; no toolkit here does"
+    words = "reference does not take Keras files; rknn1 would"
     assert (answer.status_code, words in answer.content.decode()) == (422, True)
 
 

@@ -32,6 +32,7 @@ from workers.jobfolder import JobFolder
 from workers.toolkits import rknn1
 from workers.toolkits.jobs import run_script
 from workers.toolkits.onnxjob.jobside import Refused
+from workers.toolkits.onnxjob.source import Source
 from workers.toolkits.probing import probed
 from workers.toolkits.rknn1 import Rknn1Toolkit
 from workers.toolkits.rknn1files.plan import plan_of
@@ -45,6 +46,7 @@ U8 = {
     "optimization_level": 3,
     "inputs": {},
 }
+SOURCE = Source(Path("source.onnx"), None, [], is_dynamic=False)
 CALLS = ("config", "load_onnx", "build", "export_rknn", "accuracy_analysis", "export_rknn_quant_params")
 
 
@@ -309,7 +311,7 @@ def test_the_probe_tells_version_platforms_and_data_types(toolkit):
         "title": f"rknn-toolkit {VERSION}",
         "dtypes": {platform: ["u8", "i8", "i16", "float"] for platform in ("rv1126", "rv1109")},
         "algorithms": {dtype: ["normal", "mmse", "kl_divergence"] for dtype in ("u8", "i8", "i16", "float")},
-        "formats": ["onnx"],
+        "formats": ["onnx", "tflite", "caffe", "keras", "tensorflow", "darknet"],
     }
 
 
@@ -335,12 +337,12 @@ def test_the_toolkit_is_told_to_precompile_when_the_recipe_says_so(toolkit, fold
 def test_a_setting_that_it_does_not_carry_out_is_refused(setting):
     recipe = {"dtype": "u8", "algorithm": "normal", "platform": "rv1126", "optimization_level": 3, **setting}
     with pytest.raises(Refused) as caught:
-        plan_of(recipe, "source.onnx", [], {}, samples=2, is_dynamic=False)
+        plan_of(recipe, SOURCE, {}, samples=2)
     assert caught.value.code == "recipe:invalid"
 
 
 def test_further_settings_are_handed_to_its_config():
     recipe = {"dtype": "u8", "algorithm": "normal", "platform": "rv1126", "optimization_level": 3}
     more = {**recipe, "calibration_batch": 5, "extra": {"force_builtin_perm": True}}
-    config = plan_of(more, "source.onnx", [], {}, samples=9, is_dynamic=False)["config"]
+    config = plan_of(more, SOURCE, {}, samples=9)["config"]
     assert (config["batch_size"], config["force_builtin_perm"]) == (5, True)

@@ -25,7 +25,14 @@ def failure_of(*arguments) -> str:
 
 
 def test_the_recipes_shape_comes_first():
-    assert shape_of(report({**OPEN, "shape": [1, 1]}), {"x": SHAPED}) == [("x", (1, 3, 8, 8))]
+    told = {**OPEN, "shape": [None, 3, None, None]}
+    assert shape_of(report(told), {"x": SHAPED}, [report({**OPEN, "shape": [1, 1]})]) == [("x", (1, 3, 8, 8))]
+
+
+@pytest.mark.parametrize("sizes", [[1, 3, 9, 8], [3, 8, 8]])
+def test_sizes_that_the_file_does_not_have_are_refused(sizes):
+    """The toolkits would resize the samples without a word."""
+    assert failure_of(report({**OPEN, "shape": sizes}), {"x": SHAPED}, []) == "recipe:invalid"
 
 
 def test_an_open_batch_is_one_sample():

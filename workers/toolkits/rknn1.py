@@ -42,10 +42,8 @@ class Rknn1Toolkit:
         version = self.carry_out(folder, ours)
         result = run_script("rknn1_collect_job", folder, **ours)
         try:
-            return checked(
-                folder, {**result, "framework_by": "source", "toolkit_version": f"rknn-toolkit {version}"}
-            )
-        except (DamagedFile, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+            return checked(folder, {**result, "toolkit_version": f"rknn-toolkit {version}"})
+        except (DamagedFile, KeyError, ValueError, TypeError, AttributeError) as error:
             raise JobError("toolkit:bad-result", f"{type(error).__name__}: {error}") from error
 
     def carry_out(self, folder: JobFolder, how: Mapping[str, Any]) -> str:

@@ -6,16 +6,19 @@ Runs in a limited child: `python -P -m workers.toolkits.rknn1_collect_job FOLDER
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from similarity.dumpfile import DumpFile, write_dump
+from similarity.dumpfile import DumpFile, LayerInfo, write_dump
 from workers.toolkits.onnxjob.batch import repeated_layers, repeated_values
 from workers.toolkits.onnxjob.framework import FRAMEWORK
 from workers.toolkits.onnxjob.jobside import log, run_job, stage
 from workers.toolkits.rknn1files.plan import SNAPSHOT
 from workers.toolkits.rknn1files.proposal import read_proposal
 from workers.toolkits.rknn1files.quantization import Scales, read_parameters, table_of
+from workers.toolkits.rknn1files.snapshot import FLOAT as FLOAT_CHAIN
+from workers.toolkits.rknn1files.snapshot import QUANTIZED as QUANTIZED_CHAIN
 from workers.toolkits.rknn1files.snapshot import Snapshot
 from workers.toolkits.rknn1job.hybrid import PROPOSAL
 from workers.toolkits.rknn1job.words import FLOAT
@@ -30,15 +33,16 @@ MOST_WARNINGS = 200
 def collect(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     """The result of the contract, without the toolkit's version. Raises Refused toolkit:bad-result."""
     parameters = read_parameters(folder)
-    with DumpFile.open(folder / FRAMEWORK) as dump:
-        known = dump.layers
+    known = _source_layers(folder)
     snapshot = Snapshot(folder / SNAPSHOT, known, quantized=job["recipe"]["dtype"] != FLOAT)
     rows = snapshot.accuracy()
     batch = int(job["recipe"].get("batch", 1))
-    for rung, scales in (("converted", None), ("quantized", Scales(parameters))):
+    # where nothing here can run the source, the toolkit's own float graph is all that there is to measure against
+    own = "converted" if known else "framework"
+    for rung, chain, scales in ((own, FLOAT_CHAIN, None), ("quantized", QUANTIZED_CHAIN, Scales(parameters))):
         stage(f"{rung} dump", 0, 1)
         layers = repeated_layers(snapshot.layers(scales), batch)
-        values = repeated_values(snapshot.values(rung), batch)
+        values = repeated_values(snapshot.values(chain), batch)
         write_dump(folder / f"{rung}.safetensors", rung, layers, values, dtypes=["F32"] * len(layers))
     snapshot.remove()
     facts: dict[str, Any] = {
@@ -57,10 +61,19 @@ def collect(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     return {
         "artifact": ARTIFACT,
         "inputs": "inputs.safetensors",
-        "dumps": {rung: f"{rung}.safetensors" for rung in ("framework", "converted", "quantized")},
+        "dumps": {rung: f"{rung}.safetensors" for rung in dict.fromkeys(("framework", own, "quantized"))},
         "calibration_table": "calibration.json",
         "build_facts": "build.json",
+        "framework_by": str(job.get("framework_by") or "source") if known else "toolkit",
     }
+
+
+def _source_layers(folder: Path) -> Sequence[LayerInfo]:
+    """The layers of the source as it was run here, in execution order; none where nobody could."""
+    if not (folder / FRAMEWORK).is_file():
+        return ()
+    with DumpFile.open(folder / FRAMEWORK) as dump:
+        return dump.layers
 
 
 def _warnings(path: Path) -> list[str]:

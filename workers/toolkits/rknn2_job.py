@@ -18,12 +18,12 @@ from similarity.dumpfile import write_dump
 from similarity.tensorfile import write_tensors
 from workers.toolkits.onnxjob.batch import repeated_feed
 from workers.toolkits.onnxjob.folding import fold_constants
-from workers.toolkits.onnxjob.framework import read_graph, samples_of, write_framework
-from workers.toolkits.onnxjob.graph import Input, prepare
+from workers.toolkits.onnxjob.framework import samples_of, write_framework
+from workers.toolkits.onnxjob.graph import prepare
 from workers.toolkits.onnxjob.jobside import Refused, leave, log, run_job, stage
 from workers.toolkits.onnxjob.samples import Preparation
+from workers.toolkits.onnxjob.source import read_source
 from workers.toolkits.rknn2job.feeding import Feeding, save_sample, write_dataset
-from workers.toolkits.rknn2job.loading import Source
 from workers.toolkits.rknn2job.output import Output
 from workers.toolkits.rknn2job.quantization import scales_of, table_of
 from workers.toolkits.rknn2job.snapshot import Snapshot
@@ -32,7 +32,6 @@ from workers.toolkits.rknn2job.toolkit import ARTIFACT, FRONT_END, Toolkit
 from workers.toolkits.vendor.build_log import read_build_log
 
 LAST_WORDS_S = 5.0  # for what is printed by then, whoever still holds the pipe
-EIGHT_BITS = ("int8", "uint8")  # of inputs of TensorFlow Lite files that were quantized whole
 
 
 def convert(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
@@ -77,35 +76,6 @@ def converted(folder: Path, job: dict[str, Any], output: Output) -> dict[str, An
         facts["proposal"] = toolkit.proposal
     by = str(job.get("framework_by") or "front-end")
     return {**_result(folder, snapshot, parameters, facts), "framework_by": by}
-
-
-def read_source(folder: Path, job: Mapping[str, Any]) -> Source:
-    """The model, checked as every upload is. Raises Refused model:* or recipe:invalid."""
-    path, kind = folder / str(job["source"]), str(job.get("format") or "onnx")
-    if kind == "onnx":
-        graph = read_graph(path, job["recipe"])
-        return Source(path, graph.model, graph.inputs, graph.is_dynamic)
-    weights = folder / str(job["weights"]) if job.get("weights") else None
-    inputs = [Input(str(one["name"]), tuple(one["shape"]), str(one["dtype"])) for one in job["inputs"]]
-    for one in inputs:
-        if kind == "tflite" and one.dtype in EIGHT_BITS:
-            raise Refused("model:quantized", f"Its input {one.name!r} is {one.dtype}.")
-    as_onnx = read_graph(folder / str(job["framework"]), job["recipe"]) if job.get("framework") else None
-    return Source(
-        path,
-        as_onnx.model if as_onnx else None,
-        as_onnx.inputs if as_onnx else inputs,
-        is_dynamic=True,
-        format=kind,
-        weights=weights,
-        ends=_ends(job),
-    )
-
-
-def _ends(job: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    told = job.get("ends") or {}
-    inputs, outputs = ([str(name) for name in told.get(side, [])] for side in ("inputs", "outputs"))
-    return inputs, outputs
 
 
 def front_end(path: Path, values: Sequence[NDArray[Any]]) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]]]:

@@ -38,6 +38,8 @@ def inputs_of(
     if not told:
         raise JobError("model:dynamic-input", "The file does not tell its inputs: name them in the recipe.")
     others = [found for route in routes if len(found := route.get("inputs") or []) == len(told)]
+    for name, one in zip(names, report.get("inputs") or (), strict=False):
+        _check_shape(name, recipe.get(name), one)
     return tuple(
         SourceInput(
             name,
@@ -50,6 +52,18 @@ def inputs_of(
 
 def _first_told(routes: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     return next((found for route in routes if (found := route.get("inputs"))), ())
+
+
+def _check_shape(name: str, settings: InputSettings | None, told: Mapping[str, Any]) -> None:
+    """Refuse other sizes than the file has: a toolkit would resize the samples, or read them wrong, without a word."""
+    wanted, sizes = (settings and settings.shape) or (), told.get("shape") or ()
+    is_other = len(wanted) != len(sizes) or any(
+        isinstance(size, int) and size > 0 and size != want for want, size in zip(wanted, sizes, strict=False)
+    )
+    if wanted and sizes and is_other:
+        raise JobError(
+            "recipe:invalid", f"Input {name!r}: the recipe says {list(wanted)}, the model {list(sizes)}."
+        )
 
 
 def _shape(name: str, settings: InputSettings | None, told: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:

@@ -1,11 +1,12 @@
 """What the toolkit is to be told: a recipe in the words of RKNN-Toolkit 1.x."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from workers.toolkits.onnxjob.graph import Input
 from workers.toolkits.onnxjob.jobside import Refused
+from workers.toolkits.onnxjob.source import Source
 from workers.toolkits.rknn1files.dataset import CALIBRATION, EVALUATION
+from workers.toolkits.rknn1files.loading import loading
 from workers.toolkits.rknn1job.words import DTYPES, FLOAT, LAYER_DTYPES
 
 ALGORITHMS = ("normal", "mmse", "kl_divergence")
@@ -15,19 +16,12 @@ MOST_BATCH = 31  # "less than 32" [UG 7.4]
 
 
 def plan_of(
-    recipe: Mapping[str, Any],
-    source: str,
-    inputs: Sequence[Input],
-    preprocessing: Mapping[str, Any],
-    *,
-    samples: int,
-    is_dynamic: bool,
+    recipe: Mapping[str, Any], source: Source, preprocessing: Mapping[str, Any], *, samples: int
 ) -> dict[str, Any]:
-    """plan.json for the old interpreter. Raises Refused recipe:invalid or model:dynamic-input."""
+    """plan.json for the old interpreter. Raises Refused recipe:* or model:dynamic-input."""
     return {
         "config": {**_config(recipe, samples), **preprocessing},
-        "source": source,
-        "load": _sizes(inputs) if is_dynamic else {},
+        "load": loading(source),
         "quantize": recipe["dtype"] != FLOAT,
         "build": {"pre_compile": True} if recipe.get("precompile") else {},  # deprecated in 1.7.5 [UG 7.4]
         "batch": _batch(recipe),
@@ -77,13 +71,3 @@ def _hybrid(recipe: Mapping[str, Any]) -> dict[str, Any] | None:
     if recipe["dtype"] == FLOAT or not set(layers.values()) <= set(LAYER_DTYPES):
         raise Refused("recipe:invalid", "hybrid: a layer has a data type that it cannot have.")
     return {"layers": {name: LAYER_DTYPES[dtype] for name, dtype in layers.items()}, "propose": proposes}
-
-
-def _sizes(inputs: Sequence[Input]) -> dict[str, Any]:
-    """Names and sizes of the inputs for load_onnx: sizes are without the batch [UG 7.3.5]."""
-    if any(not one.shape or one.shape[0] != 1 for one in inputs):
-        raise Refused("model:dynamic-input", "RKNN-Toolkit 1.x takes sizes without the batch, which is 1.")
-    return {
-        "inputs": [one.name for one in inputs],
-        "input_size_list": [list(one.shape[1:]) for one in inputs],
-    }

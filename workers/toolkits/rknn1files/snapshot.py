@@ -1,4 +1,5 @@
-"""The folder that accuracy_analysis of 1.x leaves, as dumps: fp32/ is the converted rung, entire_qnt/ the quantized.
+"""The folder that accuracy_analysis of 1.x leaves, as dumps: fp32/ is the toolkit's float chain, entire_qnt/ its
+emulation of the quantized one.
 
 A file is called <layer>_<id>_out<port>_nhwc_<sizes>.npy; order.txt names them in execution order [UG 4.3.3]. The
 tensors are read one at a time, and deleted as they are read.
@@ -21,7 +22,7 @@ from workers.toolkits.rknn1files.quantization import Scales
 from workers.toolkits.rknn1job.names import mangled, without_number
 from workers.toolkits.vendor.accuracy_table import NoTable, read_accuracy_table
 
-FOLDERS = {"converted": "fp32", "quantized": "entire_qnt"}
+CHAINS = (FLOAT, QUANTIZED) = ("fp32", "entire_qnt")
 FILE = re.compile(r"^(?P<layer>.+)_out(?P<port>\d+)_(?P<order>nhwc|nchw)_(?P<sizes>\d+(?:_\d+)*)$")
 ENDINGS = (".npy", ".tensor")
 COPIES = "attach_"  # copies of the outputs, listed in order.txt and never scored
@@ -49,7 +50,7 @@ class Snapshot:
     def __init__(self, folder: Path, known: Sequence[LayerInfo], *, quantized: bool) -> None:
         self.folder = folder
         self.quantized = quantized
-        self.tensors = [tensor for tensor in _listed(folder / "fp32") if self._has(tensor)]
+        self.tensors = [tensor for tensor in _listed(folder / FLOAT) if self._has(tensor)]
         if not self.tensors:
             raise Refused("toolkit:bad-result", "accuracy_analysis left no tensor that order.txt names.")
         self._sources = _by_toolkit_name(known)
@@ -60,14 +61,14 @@ class Snapshot:
         """One layer per tensor, in execution order; scaled where `scales` knows it."""
         return [self._layer(tensor, scales) for tensor in self.tensors]
 
-    def values(self, rung: str) -> Iterator[NDArray[np.float32]]:
-        """The tensors of `rung` in the order of `layers`, each deleted once it was read. A float build has no quantized
-        chain: its quantized rung is the float one, which stays until then."""
-        folder = FOLDERS[rung] if self.quantized else "fp32"
+    def values(self, chain: str) -> Iterator[NDArray[np.float32]]:
+        """The tensors of `chain` in the order of `layers`, each deleted once it was read. A float build has no
+        quantized chain: there it is the float one, which stays until then."""
+        folder = chain if self.quantized else FLOAT
         for tensor in self.tensors:
             path = _file(self.folder / folder, tensor)
             yield _load(path, tensor)
-            if self.quantized or rung == "quantized":
+            if self.quantized or chain == QUANTIZED:
                 path.unlink()
 
     def accuracy(self) -> list[dict[str, Any]]:
@@ -99,7 +100,7 @@ class Snapshot:
             raise Refused("toolkit:bad-result", f"{name}: {error}.") from error
 
     def _has(self, tensor: Tensor) -> bool:
-        folders = FOLDERS.values() if self.quantized else ("fp32",)
+        folders = CHAINS if self.quantized else (FLOAT,)
         return all(_file(self.folder / name, tensor).is_file() for name in folders)
 
     def _layer(self, tensor: Tensor, scales: Scales | None) -> LayerInfo:

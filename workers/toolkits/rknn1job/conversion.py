@@ -55,7 +55,7 @@ def made(plan: Dict[str, Any]) -> Any:
     """The toolkit's object with the network loaded and built."""
     rknn = configured(plan)
     stage("loading", 0, 1)
-    done("load_onnx", rknn.load_onnx, model=plan["source"], **plan["load"])
+    load(rknn, **plan["load"])
     stage("loading", 1, 1)
     if plan["hybrid"]:
         return in_two_steps(rknn, lambda: configured(plan), plan)
@@ -70,6 +70,11 @@ def configured(plan: Dict[str, Any]) -> Any:
     rknn = opened()
     done("config", rknn.config, **plan["config"])
     return rknn
+
+
+def load(rknn: Any, call: str, settings: Dict[str, Any]) -> None:
+    """Read the source. A manual may name an argument that this version does not have, or has by another name."""
+    done(call, getattr(rknn, call), **known(getattr(rknn, call), settings, ("proto",)))
 
 
 def analyse(rknn: Any, plan: Dict[str, Any]) -> None:

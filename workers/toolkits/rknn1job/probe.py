@@ -2,7 +2,8 @@
 
 import json
 import os
-from typing import Any, Dict
+from importlib import import_module
+from typing import Any, Dict, List
 
 from workers.toolkits.rknn1job.calls import Failed, done
 from workers.toolkits.rknn1job.channel import error, leave
@@ -43,8 +44,22 @@ def probe(job: Dict[str, Any]) -> Dict[str, Any]:
     }
     rknn.release()
     title = "rknn-toolkit " + found
-    words = {"dtypes": dtypes, "algorithms": algorithms, "formats": job["formats"]}
+    words = {"dtypes": dtypes, "algorithms": algorithms, "formats": formats(job["formats"], job["needs"])}
     return dict(words, version=found, title=title)
+
+
+def formats(legal: List[str], needs: Dict[str, str]) -> List[str]:
+    """Those whose package is here, where the toolkit needs one: it is imported, which shows that it works."""
+    works = {package: is_importable(package) for package in set(needs.values())}
+    return [one for one in legal if works.get(needs.get(one, ""), True)]
+
+
+def is_importable(package: str) -> bool:
+    try:
+        import_module(package)
+    except Exception:  # whatever is wrong with it, its formats are not offered
+        return False
+    return True
 
 
 def takes(rknn: Any, platform: str, dtype: str, **more: str) -> bool:

@@ -1,47 +1,9 @@
 """How a source gets into RKNN-Toolkit2: the load_* call of its format, as the toolkit's interface has them (2.5.0)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import onnx
-
-from workers.toolkits.onnxjob.graph import Input
 from workers.toolkits.onnxjob.jobside import Refused
-
-
-@dataclass(frozen=True)
-class Source:
-    """The uploaded model: its file (and its weights' file where there are two), and its inputs with fixed sizes.
-
-    `model` is the same graph as ONNX, made ready for measuring; None where nobody but the toolkit can read the source.
-    `ends` are the file's own names of its inputs and outputs, where the toolkit asks for them.
-    """
-
-    path: Path
-    model: onnx.ModelProto | None
-    inputs: list[Input]
-    is_dynamic: bool
-    format: str = "onnx"
-    weights: Path | None = None
-    ends: tuple[Sequence[str], Sequence[str]] = ((), ())
-
-    @property
-    def is_turned(self) -> bool:
-        """Four-dimensional inputs lie NHWC in the file, and the toolkit takes them as NCHW (seen with 2.5.0)."""
-        return self.format in {"tflite", "tensorflow"}
-
-    def without_weights(self) -> "Source":
-        """The same with a model of nodes only: what the weights take should not lie beside what the toolkit takes."""
-        return replace(self, model=nodes_of(self.model)) if self.model else self
-
-
-def nodes_of(model: onnx.ModelProto) -> onnx.ModelProto:
-    """How the graph's tensors hang together, without what is in them. Nodes that hold a tensor are left out."""
-    light = onnx.ModelProto()
-    light.graph.node.extend(node for node in model.graph.node if node.op_type != "Constant")
-    return light
+from workers.toolkits.onnxjob.source import Source
 
 
 def loading(source: Source) -> tuple[str, dict[str, Any]]:

@@ -12,10 +12,11 @@ from typing import Any
 import onnx
 
 from workers.toolkits.onnxjob.jobside import Refused, stage
+from workers.toolkits.onnxjob.source import Source, nodes_of
 from workers.toolkits.rknn2job.calls import done
 from workers.toolkits.rknn2job.config import FLOAT, configure
 from workers.toolkits.rknn2job.hybrid import read_proposal, tensors_of, without_scales, write_layers
-from workers.toolkits.rknn2job.loading import Source, loading, nodes_of
+from workers.toolkits.rknn2job.loading import loading
 from workers.toolkits.rknn2job.quantization import read_parameters
 from workers.toolkits.rknn2job.snapshot import FOLDERS
 from workers.toolkits.rknn2job.texts import texts_deleted

@@ -7,6 +7,7 @@ import sys
 
 from rknn import arrays, hybrid, protobuf
 from rknn.behave import before
+from rknn.loaders import Loaders
 from rknn.network import Network, as_dumped, file_name, quoted, scale_of
 from rknn.operators import NoMatch, transpose
 
@@ -15,7 +16,7 @@ FAMILIES = ({"rk1806", "rk1808", "rk3399pro"}, {"rv1109", "rv1126"})
 FEEDBACK = "log_feedback_to_the_rknn_toolkit_dev_team.log"
 
 
-class RKNN:
+class RKNN(Loaders):
     """Answers 0 or -1 as the manual says, and writes the files that it names."""
 
     def __init__(self, verbose=False, verbose_file=None):
@@ -202,7 +203,11 @@ class RKNN:
             for at, (path, (name, sizes)) in enumerate(zip(row, self.network.graph["inputs"])):
                 value = arrays.load(path)
                 value = transpose(value, (0, 3, 1, 2)) if len(value[0]) == 4 else value
-                assert list(value[0]) == list(sizes), "%s is %s, not %s" % (path, value[0], sizes)
+                assert sizes is None or list(value[0]) == list(sizes), "%s is %s, not %s" % (
+                    path,
+                    value[0],
+                    sizes,
+                )
                 feed[name] = self._normalised(value, at)
             yield feed
 
