@@ -8,7 +8,7 @@ from typing import Any
 
 from dashboard.conversions.extra import BadExtra, checked_extra
 from dashboard.conversions.offers import AS_BUILT, OFFERS, READY, TOOLKITS, VERSION
-from dashboard.conversions.rules import Rules, rules_of
+from dashboard.conversions.rules import Rules, conflict, rules_of
 
 MAX_RANK = 16
 MOST_LAYERS = 500
@@ -142,6 +142,8 @@ def _check_rules(recipe: RecipeSettings, rules: Rules, where: str) -> None:
         raise InvalidRecipe(f"hybrid: no layer can have a data type of its own{where}.")
     for layer, dtype in recipe.hybrid.items():
         _one_of(f"hybrid.{layer}", dtype, rules.layer_dtypes, where)
+    if text := conflict(rules, recipe.dtype, recipe.batch, recipe.hybrid, recipe.propose):
+        raise InvalidRecipe(f"{text}{where}.")
     if recipe.extra and not rules.extra:
         raise InvalidRecipe(f"extra: {recipe.toolkit} takes no settings of its own.")
 

@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
-from dashboard.conversions.recipe import RecipeSettings
+from dashboard.conversions.recipe import InvalidRecipe, RecipeSettings
 from dashboard.evaluations import services
 from dashboard.evaluations.layertypes import (
     MOST_ROWS,
@@ -60,6 +60,7 @@ def _context(request: HttpRequest, leg: Leg, form: LayerTypesForm) -> dict[str, 
         "project": leg.evaluation.project,
         "form": form,
         "rules": rules_of_recipe(form.recipe),
+        "has_figures": any(row.proposed and row.proposed.figure is not None for row in form.rows),
         "may_change": leg.evaluation.project.may_change(request.user),
         "left_out": len(form.every) - len(form.rows),
         "most": MOST_ROWS,
@@ -71,6 +72,10 @@ def _recipe(request: HttpRequest, form: LayerTypesForm) -> RecipeSettings | None
     if not form.is_valid():
         return None
     if "propose" in request.POST and rules_of_recipe(form.recipe).proposes:
-        return proposing(form.recipe)
+        try:
+            return proposing(form.recipe)
+        except InvalidRecipe as error:  # with another setting of it, a batch say
+            form.add_error(None, str(error))
+            return None
     recipe: RecipeSettings = form.cleaned_data["recipe"]
     return recipe

@@ -9,6 +9,7 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 RV1126B = {"toolkit": "rknn2", "platform": "rv1126b", "dtype": "w8a8"}
+RV1126 = {"toolkit": "rknn1", "platform": "rv1126", "dtype": "u8"}
 
 
 @pytest.fixture
@@ -88,3 +89,26 @@ def test_an_illegal_recipe_is_refused_before_any_job_is_made(api, asked, said, w
     answer = api.post("/api/v1/evaluations/", {**asked, "recipe": {**RV1126B, **said}})
     assert (answer.status_code, answer.json()["code"]) == (422, "recipe:invalid")
     assert words in answer.json()["detail"] and not Evaluation.objects.exists()
+
+
+def test_single_layers_and_the_proposal_of_rknn1_are_kept(api, asked):
+    factories.make_converter(factories.offer_of("rknn1"))
+    said = {"propose": True, "hybrid": {"Conv__model.0_conv_Conv_142": "i16"}}
+    answer = api.post("/api/v1/evaluations/", {**asked, "recipe": {**RV1126, **said}}).json()
+    stored = api.get(f"/api/v1/recipes/{answer['recipe_id']}/").json()["settings"]
+    assert {name: stored[name] for name in said} == said
+
+
+@pytest.mark.parametrize(
+    "said", [{"hybrid": {"a": "i16", "b": "i8"}}, {"batch": 2, "propose": True}, {"method": "channel"}]
+)
+def test_what_rknn1_cannot_do_is_refused_before_any_job_is_made(api, asked, said):
+    factories.make_converter(factories.offer_of("rknn1"))
+    answer = api.post("/api/v1/evaluations/", {**asked, "recipe": {**RV1126, **said}})
+    assert (answer.status_code, answer.json()["code"]) == (422, "recipe:invalid")
+
+
+def test_rknn1_is_preset_to_find_layers(api):
+    rows = api.get("/api/v1/presets/", {"platform": "rv1126", "toolkit": "rknn1"}).json()["results"]
+    found = next(row for row in rows if row["name"] == "find-layers")
+    assert (found["settings"]["dtype"], found["settings"]["propose"]) == ("u8", True)

@@ -128,7 +128,10 @@ class EmulatedBoard:
 
     def freeze(self) -> None:
         """Stop every process; the kernel still acknowledges what arrives."""
-        self._signal(signal.SIGSTOP)
+        stopped: set[int] = set()
+        while moving := set(self.processes()) - stopped:  # some were only born while others were being stopped
+            self._signal(signal.SIGSTOP)
+            stopped |= moving
 
     def thaw(self) -> None:
         """Let them go on."""

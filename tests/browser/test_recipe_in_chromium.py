@@ -34,6 +34,14 @@ def test_another_toolkit_shows_more(form: Window) -> None:
     assert _shown(form) == {"method", "batch", "propose", "hybrid", "extra"}
 
 
+def test_the_toolkit_of_the_rv1126_has_no_method(form: Window) -> None:
+    make_converter(offer_of(), offer_of("rknn1"))
+    form.page.reload()
+    form.page.locator("summary", has_text="More settings").click()
+    form.page.select_option("#id_toolkit", "rknn1")
+    assert _shown(form) == set(LATER) - {"method"}
+
+
 def test_another_data_type_hides_what_it_cannot_have(form: Window) -> None:
     form.page.select_option("#id_toolkit", "rknn2")
     form.page.select_option("#id_platform", "rv1126b")

@@ -133,8 +133,57 @@ def test_the_reference_toolkit_refuses_what_only_the_vendors_know(said: dict[str
 
 def test_rknn1_takes_what_its_job_carries_out_and_no_more():
     rules = rules_of("rknn1", "rv1126", "u8")
-    assert (rules.calibration_batch > 1, rules.precompile, rules.extra) == (True, True, True)
-    assert (rules.layer_dtypes, rules.proposes, rules.batch) == ((), False, 1)
+    assert (rules.calibration_batch > 1, rules.precompile, rules.extra, rules.batch) == (True, True, True, 31)
+    assert (rules.layer_dtypes, rules.proposes, rules.methods) == (("i8", "i16", "float"), True, ())
+
+
+RV1126 = {"toolkit": "rknn1", "platform": "rv1126", "dtype": "u8"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"hybrid": {"a": "i16", "b": "i16"}},
+        {"hybrid": {"a": "i16", "b": "float"}},
+        {"dtype": "i16", "hybrid": {"a": "u8", "b": "float"}},
+        {"hybrid": {"a": "float"}, "propose": True},
+        {"batch": 4},
+        {"dtype": "float", "batch": 4},
+    ],
+)
+def test_rknn1_takes_two_quantizations_and_float_beside_them(said: dict[str, Any]):
+    assert RecipeSettings.from_dict({**RV1126, **said}).as_dict().items() >= said.items()
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (
+            {"hybrid": {"a": "i16", "b": "i8"}},
+            "at most 2 quantizations, its own counted, not i16, i8, u8 for u8",
+        ),
+        ({"dtype": "i16", "hybrid": {"a": "u8", "b": "i8"}}, "at most 2 quantizations"),
+        ({"hybrid": {"a": "u8"}}, "hybrid.a must be one of i8, i16, float for u8 on rv1126 with rknn1"),
+        ({"hybrid": {"a": "float16"}}, "hybrid.a must be one of"),
+        ({"dtype": "float", "hybrid": {"a": "i16"}}, "hybrid: no layer"),
+        ({"dtype": "float", "propose": True}, "propose must be false for float"),
+        ({"dtype": "i16", "propose": True}, "propose must be false for i16"),
+        ({"batch": 2, "hybrid": {"a": "i16"}}, "batch must be 1 with hybrid or propose"),
+        ({"batch": 2, "propose": True}, "batch must be 1 with hybrid or propose"),
+        ({"batch": 32}, "batch must be from 1 to 31"),
+        ({"method": "channel"}, "method must be one of"),
+    ],
+)
+def test_what_rknn1_does_not_take_is_refused_with_its_reason(said: dict[str, Any], words: str):
+    with pytest.raises(InvalidRecipe, match=words):
+        RecipeSettings.from_dict({**RV1126, **said})
+
+
+def test_rknn2_takes_a_batch_with_single_layers():
+    recipe = RecipeSettings.from_dict(
+        {**RV1126B, "batch": 2, "propose": True, "hybrid": {"a": "int16", "b": "float16"}}
+    )
+    assert recipe.batch == 2
 
 
 def test_no_toolkit_offers_a_layer_the_data_type_that_all_others_have():

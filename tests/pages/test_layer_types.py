@@ -27,7 +27,7 @@ def leg(world: World) -> Leg:
 
 def quantized(world: World, **recipe: Any) -> Leg:
     """The world's first leg, made by this recipe, as a worker offers it; all its quantized layers have a scale."""
-    make_converter(offer_of(), offer_of("rknn2"))
+    make_converter(offer_of(), offer_of("rknn1"), offer_of("rknn2"))
     evaluation = world.evaluation
     evaluation.board, evaluation.recipe = None, make_recipe(world.project, **recipe)
     evaluation.save()
@@ -145,6 +145,37 @@ def test_a_leg_that_is_not_converted_yet_has_no_such_page(developer: Client, leg
 def test_a_build_without_quantization_says_that_it_has_no_choice(world: World, developer: Client) -> None:
     leg = quantized(world, **{**RV1126B, "dtype": "float"})
     assert "gives no layer a data type of its own" in developer.get(address(leg)).content.decode()
+
+
+RV1126 = {"toolkit": "rknn1", "platform": "rv1126", "dtype": "u8"}
+
+
+def test_rknn1_offers_the_data_types_of_its_manual(world: World, developer: Client) -> None:
+    form = developer.get(address(quantized(world, **RV1126))).context["form"]
+    assert [value for value, _ in next(form.shown_rows())[1].field.choices] == ["", "i8", "i16", "float"]
+
+
+def test_a_proposal_without_figures_tells_of_none(world: World, developer: Client) -> None:
+    leg = quantized(world, **RV1126)
+    propose(leg, {"name": "conv_2", "dtype": "i16", "figure": None})
+    page = developer.get(address(leg)).content.decode()
+    assert ("The toolkit proposes the layers marked below." in page, "the figure that it gave" in page) == (
+        True,
+        False,
+    )
+
+
+def test_a_third_quantization_is_answered_422_with_the_reason(world: World, developer: Client) -> None:
+    leg, before = quantized(world, **RV1126), Evaluation.objects.count()
+    answer = developer.post(address(leg), {"dtype_0": "i16", "dtype_1": "i8"})
+    assert (answer.status_code, "at most 2 quantizations" in answer.content.decode()) == (422, True)
+    assert Evaluation.objects.count() == before
+
+
+def test_a_proposal_that_the_recipes_batch_excludes_is_answered_422(world: World, developer: Client) -> None:
+    leg = quantized(world, **RV1126, batch=2)
+    answer = developer.post(address(leg), {"propose": "yes"})
+    assert (answer.status_code, "batch must be 1" in answer.content.decode()) == (422, True)
 
 
 def widen(leg: Leg) -> None:

@@ -330,7 +330,10 @@ def test_the_toolkit_is_told_to_precompile_when_the_recipe_says_so(toolkit, fold
     assert told["pre_compile"] is is_asked
 
 
-@pytest.mark.parametrize("setting", [{"batch": 4}, {"hybrid": {"x": "i16"}}, {"propose": True}])
+@pytest.mark.parametrize(
+    "setting",
+    [{"method": "channel"}, {"batch": 32}, {"batch": 2, "propose": True}, {"hybrid": {"x": "int16"}}],
+)
 def test_a_setting_that_it_does_not_carry_out_is_refused(setting):
     recipe = {"dtype": "u8", "algorithm": "normal", "platform": "rv1126", "optimization_level": 3, **setting}
     with pytest.raises(Refused) as caught:

@@ -179,3 +179,15 @@ def test_they_are_offered_once_the_packages_are_there(tmp_path):
     offered = ask("rknn1", python)
     assert set(FORMATS) | {"onnx"} == set(offered.offer.formats)
     assert "convert.rknn1.torchscript" in offered.queues
+
+
+def test_a_layer_of_another_format_has_a_data_type_of_its_own(toolkit, folder):
+    made, _ = convert(toolkit, folder, "tflite", hybrid={"Relu_relu_0": "i16"})
+    with DumpFile.open(made.dumps["quantized"]) as dump:
+        assert [layer.qmax for layer in dump.layers] == [255, 32767]
+
+
+def test_a_batch_of_another_format_repeats_inputs_and_dumps(toolkit, folder):
+    made, _ = convert(toolkit, folder, "tflite", batch=2)
+    with DumpFile.open(made.dumps["framework"]) as dump, TensorFile.open(made.inputs) as inputs:
+        assert [dump.layers[0].shape[0], inputs.array("image").shape[0]] == [2, 2]

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from similarity.dumpfile import DumpFile, LayerInfo, write_dump
+from workers.toolkits.onnxjob.batch import repeated_layers, repeated_values
 from workers.toolkits.onnxjob.framework import FRAMEWORK
 from workers.toolkits.onnxjob.jobside import log, run_job, stage
 from workers.toolkits.rknn1files.plan import SNAPSHOT
+from workers.toolkits.rknn1files.proposal import read_proposal
 from workers.toolkits.rknn1files.quantization import Scales, read_parameters, table_of
 from workers.toolkits.rknn1files.snapshot import FLOAT as FLOAT_CHAIN
 from workers.toolkits.rknn1files.snapshot import QUANTIZED as QUANTIZED_CHAIN
 from workers.toolkits.rknn1files.snapshot import Snapshot
+from workers.toolkits.rknn1job.hybrid import PROPOSAL
 from workers.toolkits.rknn1job.words import FLOAT
 
 ARTIFACT = "artifact.rknn"
@@ -33,15 +36,16 @@ def collect(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     known = _source_layers(folder)
     snapshot = Snapshot(folder / SNAPSHOT, known, quantized=job["recipe"]["dtype"] != FLOAT)
     rows = snapshot.accuracy()
+    batch = int(job["recipe"].get("batch", 1))
     # where nothing here can run the source, the toolkit's own float graph is all that there is to measure against
     own = "converted" if known else "framework"
     for rung, chain, scales in ((own, FLOAT_CHAIN, None), ("quantized", QUANTIZED_CHAIN, Scales(parameters))):
         stage(f"{rung} dump", 0, 1)
-        layers = snapshot.layers(scales)
-        path = folder / f"{rung}.safetensors"
-        write_dump(path, rung, layers, snapshot.values(chain), dtypes=["F32"] * len(layers))
+        layers = repeated_layers(snapshot.layers(scales), batch)
+        values = repeated_values(snapshot.values(chain), batch)
+        write_dump(folder / f"{rung}.safetensors", rung, layers, values, dtypes=["F32"] * len(layers))
     snapshot.remove()
-    facts = {
+    facts: dict[str, Any] = {
         "rewrites": [],
         "layers": [],
         "memory_kb": {},
@@ -49,6 +53,8 @@ def collect(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
         "quantization": parameters,
         "warnings": _warnings(folder / "toolkit.log"),
     }
+    if job["recipe"].get("propose"):
+        facts["proposal"] = read_proposal(folder / PROPOSAL)
     (folder / "calibration.json").write_text(json.dumps(table_of(parameters), indent=1, allow_nan=False))
     (folder / "build.json").write_text(json.dumps(facts, indent=1))
     log(f"{len(snapshot.tensors)} layers, {len(facts['warnings'])} warnings of the toolkit.")

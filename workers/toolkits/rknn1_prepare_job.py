@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from similarity.tensorfile import write_tensors
+from workers.toolkits.onnxjob.batch import repeated_feed
 from workers.toolkits.onnxjob.framework import samples_of, write_framework
 from workers.toolkits.onnxjob.jobside import run_job, stage
 from workers.toolkits.onnxjob.samples import Preparation
@@ -31,12 +32,13 @@ def prepare(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     for written in write_calibration(folder, calibration, source):
         stage("preparing", written, len(calibration))
     number = int(job.get("sample", 0))
+    batch = int(recipe.get("batch", 1))
     if source.model:
         prepared = samples_of(folder, job, "evaluation", source.inputs, wished).prepared(number)
-        write_framework(folder, source.model, prepared)
+        write_framework(folder, source.model, prepared, batch)
     feed = samples_of(folder, job, "evaluation", source.inputs, feeding.raw()).prepared(number)
     write_evaluation(folder, feed, source)
-    write_tensors(folder / "inputs.safetensors", dict(feed), {"layerwise": "inputs/1"})
+    write_tensors(folder / "inputs.safetensors", repeated_feed(feed, batch), {"layerwise": "inputs/1"})
     plan = plan_of(recipe, source, feeding.config(), samples=len(calibration))
     (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     return {}

@@ -1,6 +1,5 @@
 """<model>_quant_param.yml, which export_rknn_quant_params writes: how each tensor is quantized [UG 4.6, 7.17]."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,10 +7,10 @@ from typing import Any
 import yaml
 
 from workers.toolkits.onnxjob.jobside import Refused
+from workers.toolkits.rknn1job.names import mangled, without_number
 from workers.toolkits.rknn2job.snapshot import Scale
 
 ENDS = {"u8": (0.0, 255.0), "i8": (-128.0, 127.0), "i16": (-32768.0, 32767.0)}
-BUILD_NUMBER = re.compile(r"_\d+$")
 
 
 def read_parameters(folder: Path) -> dict[str, dict[str, Any]]:
@@ -64,14 +63,9 @@ class Scales:
         return loose[0] if len(loose) == 1 else None
 
 
-def mangled(name: str) -> str:
-    """A name with the characters that the toolkit leaves in file names; the colon before `out` stays."""
-    return re.sub(r"[^A-Za-z0-9_.:-]", "_", name)
-
-
 def _without_id(name: str) -> str:
     layer, _, port = name.rpartition(":")
-    return f"{BUILD_NUMBER.sub('', layer)}:{port}"
+    return f"{without_number(layer)}:{port}"
 
 
 def table_of(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from similarity.dumpfile import LayerInfo
 from workers.toolkits.onnxjob.jobside import Refused
 from workers.toolkits.onnxjob.layers import key_of, printable
-from workers.toolkits.rknn1files.quantization import Scales, mangled
+from workers.toolkits.rknn1files.quantization import Scales
+from workers.toolkits.rknn1job.names import mangled, without_number
 from workers.toolkits.vendor.accuracy_table import NoTable, read_accuracy_table
 
 CHAINS = (FLOAT, QUANTIZED) = ("fp32", "entire_qnt")
 FILE = re.compile(r"^(?P<layer>.+)_out(?P<port>\d+)_(?P<order>nhwc|nchw)_(?P<sizes>\d+(?:_\d+)*)$")
 ENDINGS = (".npy", ".tensor")
 COPIES = "attach_"  # copies of the outputs, listed in order.txt and never scored
-BUILD_NUMBER = re.compile(r"_\d+$")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Tensor:
     @property
     def plain(self) -> str:
         """The layer's name without the id, which changes from build to build."""
-        return BUILD_NUMBER.sub("", self.layer)
+        return without_number(self.layer)
 
 
 class Snapshot:

@@ -6,7 +6,11 @@ from typing import Any, Callable, Dict, Tuple
 
 
 class Failed(Exception):
-    """The toolkit did not do it; the text is its own."""
+    """The toolkit did not do it, and the text is its own; or, with another code, what it was to do is at fault."""
+
+    def __init__(self, text: str, code: str = "toolkit:failed") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 def done(what: str, call: Callable[..., Any], *args: Any, **settings: Any) -> Any:

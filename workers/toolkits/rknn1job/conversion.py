@@ -7,6 +7,7 @@ from typing import Any, Dict
 
 from workers.toolkits.rknn1job.calls import Failed, done, known
 from workers.toolkits.rknn1job.channel import error, leave, stage
+from workers.toolkits.rknn1job.hybrid import in_two_steps
 from workers.toolkits.rknn1job.package import opened, version
 
 PLAN = "plan.json"
@@ -23,27 +24,52 @@ def main(folder: str) -> None:
         result = convert(plan)
     except Failed as failed:
         show_feedback()
-        result = error("toolkit:failed", str(failed))
+        result = error(failed.code, str(failed))
     except MemoryError as failed:
         result = error("toolkit:out-of-memory", str(failed))
     leave(folder, result)
 
 
 def convert(plan: Dict[str, Any]) -> Dict[str, Any]:
-    """All calls of one conversion; what was written is in the working folder. Raises Failed."""
-    rknn = opened()
-    done("config", rknn.config, **plan["config"])
-    stage("loading", 0, 1)
-    load(rknn, **plan["load"])
-    stage("loading", 1, 1)
-    stage("building", 0, 1)
-    done("build", rknn.build, do_quantization=plan["quantize"], dataset=plan["dataset"], **plan["build"])
-    stage("building", 1, 1)
+    """All calls of one conversion; what was written is in the working folder. Raises Failed.
+
+    What accuracy_analysis does with an artifact of several samples no manual says: the layers are then those of the
+    same network built for one.
+    """
+    if plan["batch"] > 1:
+        alone = made(plan)
+        analyse(alone, plan)
+        alone.release()
+        rknn = made(dict(plan, build=dict(plan["build"], rknn_batch_size=plan["batch"])))
+    else:
+        rknn = made(plan)
     done("export_rknn", rknn.export_rknn, ARTIFACT)
-    analyse(rknn, plan)
+    if plan["batch"] == 1:
+        analyse(rknn, plan)
     describe(rknn)
     rknn.release()
     return {"version": version()}
+
+
+def made(plan: Dict[str, Any]) -> Any:
+    """The toolkit's object with the network loaded and built."""
+    rknn = configured(plan)
+    stage("loading", 0, 1)
+    load(rknn, **plan["load"])
+    stage("loading", 1, 1)
+    if plan["hybrid"]:
+        return in_two_steps(rknn, lambda: configured(plan), plan)
+    stage("building", 0, 1)
+    done("build", rknn.build, do_quantization=plan["quantize"], dataset=plan["dataset"], **plan["build"])
+    stage("building", 1, 1)
+    return rknn
+
+
+def configured(plan: Dict[str, Any]) -> Any:
+    """A new object of the toolkit, told how."""
+    rknn = opened()
+    done("config", rknn.config, **plan["config"])
+    return rknn
 
 
 def load(rknn: Any, call: str, settings: Dict[str, Any]) -> None:

@@ -1,14 +1,14 @@
-"""The stand-in's RKNN class, by the manual of 1.7.5 [UG 7.1-7.5, 7.12, 7.17]."""
+"""The stand-in's RKNN class, by the manual of 1.7.5 [UG 7.1-7.5, 7.11, 7.12, 7.17]."""
 
 import json
 import math
 import os
 import sys
 
-from rknn import arrays, protobuf
+from rknn import arrays, hybrid, protobuf
 from rknn.behave import before
 from rknn.loaders import Loaders
-from rknn.network import Network, as_dumped, file_name, scale_of
+from rknn.network import Network, as_dumped, file_name, quoted, scale_of
 from rknn.operators import NoMatch, transpose
 
 WORDS = {"asymmetric_quantized-u8": "u8", "dynamic_fixed_point-i8": "i8", "dynamic_fixed_point-i16": "i16"}
@@ -20,7 +20,8 @@ class RKNN(Loaders):
     """Answers 0 or -1 as the manual says, and writes the files that it names."""
 
     def __init__(self, verbose=False, verbose_file=None):
-        self.settings, self.network, self.how, self.pre_compile = None, None, None, False
+        self.settings, self.network, self.how = None, None, None
+        self.pre_compile, self.batch, self.steps = False, 1, []
 
     def config(
         self,
@@ -69,7 +70,44 @@ class RKNN(Loaders):
         if self.network is None:
             return -1
         self.how = self.settings["dtype"] if do_quantization else None
-        self.pre_compile = pre_compile
+        self.pre_compile, self.batch = pre_compile, rknn_batch_size
+        return self._learn(dataset)
+
+    def hybrid_quantization_step1(self, dataset=None):
+        wrong = before("hybrid_quantization_step1")
+        if wrong is not None:
+            return wrong
+        if self.network is None:
+            return -1
+        self.how = self.settings["dtype"]
+        if self._learn(dataset):
+            return -1
+        hybrid.write(self.network, self.how)
+        self.settings = None  # config() must be called again before step 2
+        return 0
+
+    def hybrid_quantization_step2(
+        self, model_input, data_input, model_quantization_cfg, dataset=None, pre_compile=False
+    ):
+        wrong = before("hybrid_quantization_step2")
+        if wrong is not None:
+            return wrong
+        files = (model_input, data_input, model_quantization_cfg)
+        if self.settings is None or not all(os.path.isfile(path) for path in (*files, dataset)):
+            return -1
+        self.how, self.pre_compile = self.settings["dtype"], pre_compile
+        self.network = hybrid.read(model_input, data_input)
+        try:
+            self.network.own = hybrid.customized(model_quantization_cfg, self.network, self.how)
+        except hybrid.Refused as refused:
+            sys.stderr.write("E %s\n" % refused)
+            return -1
+        self.steps = sorted(self.network.own)
+        for name in self.steps:
+            print("I Insert converter layer %s_pre_0" % name)
+        return 0
+
+    def _learn(self, dataset):
         try:
             for feed in self._samples(dataset):
                 self.network.learn(self.network.run(feed))
@@ -86,7 +124,15 @@ class RKNN(Loaders):
         if wrong is not None:
             return wrong
         text = (
-            json.dumps({"made by": "a stand-in for tests", "how": self.how, "pre_compile": self.pre_compile})
+            json.dumps(
+                {
+                    "made by": "a stand-in for tests",
+                    "how": self.how,
+                    "pre_compile": self.pre_compile,
+                    "batch": self.batch,
+                    "customized": self.steps,
+                }
+            )
             + " " * 1024
         )
         with open(export_path, "wb") as file:
@@ -106,7 +152,7 @@ class RKNN(Loaders):
         if wrong is not None:
             return wrong
         samples = list(self._samples(inputs))
-        if len(samples) != 1 or target:
+        if len(samples) != 1 or target or self.batch > 1:  # of larger batches no manual says anything
             return -1
         floats = self.network.run(samples[0])
         runs = {"fp32": floats}
@@ -125,15 +171,16 @@ class RKNN(Loaders):
             return wrong
         lines = ["model_name: artifact", "quant_params:"]
         for layer, tensor in self.network.layers():
-            lines += ["    '%s:out0':" % layer, "        op: VSI_NN_OP_STANDIN"]
-            if self.how is None:
+            lines += ["    %s:" % quoted(layer + ":out0"), "        op: VSI_NN_OP_STANDIN"]
+            how = self.network.how(tensor, self.how)
+            if how is None:
                 lines += ["        qtype: none", "        dtype: fp16"]
                 continue
-            scale, zero, _, _ = scale_of(*self.network.ranges[tensor], how=self.how)
-            affine = self.how == "u8"
+            scale, zero, _, _ = scale_of(*self.network.ranges[tensor], how=how)
+            affine = how == "u8"
             lines += [
                 "        qtype: %s" % ("asymmetric_affine" if affine else "dynamic_fixed_point"),
-                "        dtype: %s" % self.how,
+                "        dtype: %s" % how,
             ]
             lines += (
                 ["        scale: %r" % scale, "        zero_point: %d" % zero]

@@ -9,10 +9,15 @@ BITS = {"u8": 8, "i8": 8, "i16": 16}
 
 
 class Network:
-    """A graph and the range of each of its tensors over the calibration samples."""
+    """A graph and the range of each of its tensors over the calibration samples; `own` says how single tensors are
+    quantized (None: not) where that is not as all others are."""
 
     def __init__(self, graph):
-        self.graph, self.ranges = graph, {}
+        self.graph, self.ranges, self.own = graph, {}, {}
+
+    def how(self, name, how):
+        """How the tensor is quantized when the network is quantized as `how` says."""
+        return self.own.get(name, how) if how else None
 
     def layers(self):
         """(name with id, tensor) in execution order, inputs first; ids as the toolkit counts them."""
@@ -26,8 +31,8 @@ class Network:
         for name, value in feed.items():
             values[name] = self.quantized(name, value, how)
         for node in self.graph["nodes"]:
-            taken = [self._taken(name, values, how, alone) for name in node["inputs"]]
             out = node["outputs"][0]
+            taken = [self._taken(name, values, self.how(out, how), alone) for name in node["inputs"]]
             values[out] = self.quantized(out, apply(node, taken), how)
         return values
 
@@ -49,6 +54,7 @@ class Network:
             self.ranges[name] = (min([low, *flat]), max([high, *flat]))
 
     def quantized(self, name, value, how):
+        how = self.how(name, how)
         return (value[0], quantize(value[1], *scale_of(*self.ranges[name], how=how))) if how else value
 
 
@@ -70,6 +76,11 @@ def quantize(flat, scale, zero, low, high):
 def file_name(layer, shape):
     sizes = [shape[axis] for axis in (0, 2, 3, 1)] if len(shape) == 4 else shape
     return "%s_out0_nhwc_%s" % (re.sub("[^A-Za-z0-9_.-]", "_", layer), "_".join(str(size) for size in sizes))
+
+
+def quoted(key):
+    """A key of YAML in single quotes, where those of its own stand twice."""
+    return "'%s'" % key.replace("'", "''")
 
 
 def as_dumped(value):
