@@ -27,6 +27,7 @@ class Rules:
     may have instead. `levels`: how far the graph may be rewritten;
     `is_calibrated`: whether it needs calibration samples. `proposes`: whether it can tell which layers should.
     `batch`: samples that the artifact takes at once; `calibration_batch`: samples that are calibrated at once.
+    `histograms`: whether it draws the weights and layers that it calibrates.
     """
 
     methods: tuple[str, ...] = ()
@@ -35,6 +36,7 @@ class Rules:
     levels: tuple[int, ...] = (3, 2, 1, 0)
     is_calibrated: bool = True
     proposes: bool = False
+    histograms: bool = False
     batch: int = 1
     calibration_batch: int = 0
     precompile: bool = False
@@ -81,5 +83,6 @@ def _gdq(rules: Rules) -> Rules:
 
 def _rknn1(dtype: str) -> Rules:
     """What its job carries out; single layers and batches are not among it."""
-    calibrated = MOST_CALIBRATION_BATCH if dtype != "float" else 0
-    return Rules(calibration_batch=calibrated, precompile=True, extra=True)
+    if dtype == "float":
+        return Rules(precompile=True, extra=True)
+    return Rules(calibration_batch=MOST_CALIBRATION_BATCH, precompile=True, histograms=True, extra=True)

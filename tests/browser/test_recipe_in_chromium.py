@@ -8,7 +8,7 @@ from tests.factories import make_converter, make_version, offer_of
 from tests.pages.conftest import World
 
 pytestmark = [pytest.mark.browser]
-LATER = ("method", "batch", "calibration_batch", "precompile", "propose", "hybrid", "extra")
+LATER = ("method", "batch", "calibration_batch", "precompile", "propose", "histograms", "hybrid", "extra")
 
 
 def _shown(window: Window) -> set[str]:
@@ -32,6 +32,14 @@ def test_another_toolkit_shows_more(form: Window) -> None:
     form.page.select_option("#id_toolkit", "rknn2")
     form.page.select_option("#id_platform", "rv1126b")
     assert _shown(form) == {"method", "batch", "propose", "hybrid", "extra"}
+
+
+def test_histograms_are_offered_where_the_toolkit_draws_them(form: Window) -> None:
+    make_converter(offer_of("rknn1"))
+    form.page.reload()
+    form.page.select_option("#id_toolkit", "rknn1")
+    form.page.locator("summary", has_text="More settings").click()
+    assert _shown(form) == {"calibration_batch", "precompile", "histograms", "extra"}
 
 
 def test_another_data_type_hides_what_it_cannot_have(form: Window) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from similarity.dumpfile import DumpFile, write_dump
 from workers.toolkits.onnxjob.framework import FRAMEWORK
 from workers.toolkits.onnxjob.jobside import log, run_job, stage
+from workers.toolkits.rknn1files.histograms import collect_histograms
 from workers.toolkits.rknn1files.plan import SNAPSHOT
 from workers.toolkits.rknn1files.quantization import Scales, read_parameters, table_of
 from workers.toolkits.rknn1files.snapshot import Snapshot
@@ -30,6 +31,7 @@ def collect(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     with DumpFile.open(folder / FRAMEWORK) as dump:
         known = dump.layers
     snapshot = Snapshot(folder / SNAPSHOT, known, quantized=job["recipe"]["dtype"] != FLOAT)
+    histograms = collect_histograms(folder, snapshot, wanted=bool(job["recipe"].get("histograms")))
     rows = snapshot.accuracy()
     for rung, scales in (("converted", None), ("quantized", Scales(parameters))):
         stage(f"{rung} dump", 0, 1)
@@ -54,6 +56,7 @@ def collect(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
         "dumps": {rung: f"{rung}.safetensors" for rung in ("framework", "converted", "quantized")},
         "calibration_table": "calibration.json",
         "build_facts": "build.json",
+        "histograms": histograms,
     }
 
 

@@ -13,6 +13,8 @@ PLAN = "plan.json"
 ARTIFACT = "artifact.rknn"
 FEEDBACK = "log_feedback_to_the_rknn_toolkit_dev_team.log"  # written on an error [UG 7.1]
 FEEDBACK_BYTES = 64 << 10
+# Histograms of weights and layers in dump_data_distribute/ [UG 7.4]; they are drawn where there is no screen.
+DRAWING = {"RKNN_DRAW_DATA_DISTRIBUTE": "1", "MPLBACKEND": "Agg"}
 
 
 def main(folder: str) -> None:
@@ -31,6 +33,8 @@ def main(folder: str) -> None:
 
 def convert(plan: Dict[str, Any]) -> Dict[str, Any]:
     """All calls of one conversion; what was written is in the working folder. Raises Failed."""
+    if plan["histograms"]:
+        os.environ.update(DRAWING)
     rknn = opened()
     done("config", rknn.config, **plan["config"])
     stage("loading", 0, 1)
