@@ -19,7 +19,8 @@ from dashboard import files
 from dashboard.boards import keys
 from dashboard.boards.models import Board, BoardState, Run, RunResult
 from dashboard.boards.services import Measured
-from dashboard.conversions.models import Artifact, Conversion, Recipe
+from dashboard.conversions.histograms import Shows
+from dashboard.conversions.models import Artifact, Conversion, Histogram, Recipe
 from dashboard.conversions.offered import Offered, registered
 from dashboard.conversions.offers import OFFERS, queue_of
 from dashboard.conversions.recipe import RecipeSettings
@@ -39,6 +40,7 @@ from dashboard.registry.services import Origin, Upload, register_model, upload_i
 from dashboard.telemetry.services import keep_run
 from similarity.dumpfile import layer_of, write_dump
 from tests.claims import claim_with_board
+from tests.toolkits.standin.rknn.drawing import png
 from workers.toolkits.inspect import ModelFacts, TensorFacts
 
 PASSWORD = "correct horse battery"
@@ -240,6 +242,23 @@ def make_artifact(conversion: Conversion | None = None, **recipe: Any) -> Artifa
         build_facts_sha256=store("{}").sha256,
         toolkit_version="onnxruntime 1.32.0, onnx 1.23.2",
         platform=conversion.recipe.settings["platform"],
+    )
+
+
+def make_histogram(artifact: Artifact, layer: str = LAYERS[0], shows: Shows = Shows.WEIGHT) -> Histogram:
+    """A picture of one of the artifact's layers, unlike all others."""
+    number = next(_numbers)
+    stored = files.put(io.BytesIO(png([bytes([number % 256, number // 256 % 256])] * 3)))
+    return Histogram.objects.create(
+        artifact=artifact,
+        position=artifact.histograms.count(),
+        layer_key=layer,
+        layer_name=layer,
+        shows=shows,
+        sha256=stored.sha256,
+        size=stored.size,
+        width=2,
+        height=3,
     )
 
 

@@ -45,6 +45,7 @@ SETTINGS = {
         "calibration_batch": {"type": "integer", "minimum": 0, "maximum": MOST_CALIBRATION_BATCH},
         "precompile": {"type": "boolean"},
         "propose": {"type": "boolean"},
+        "histograms": {"type": "boolean"},
         "hybrid": {
             "type": "object",
             "additionalProperties": {"type": "string"},

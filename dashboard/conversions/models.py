@@ -3,6 +3,7 @@
 from django.db import models
 from django.urls import reverse
 
+from dashboard.conversions.histograms import Shows
 from dashboard.conversions.offers import NEEDS, REFERENCE, queue_of
 from dashboard.conversions.proposal import ProposedLayer, read_proposal
 from dashboard.conversions.recipe import RecipeSettings
@@ -14,6 +15,10 @@ from dashboard.registry.models import InputSet, Source
 
 class ArtifactQuerySet(ProjectOwnedQuerySet):
     project_path = "conversion__project"
+
+
+class HistogramQuerySet(ProjectOwnedQuerySet):
+    project_path = "artifact__conversion__project"
 
 
 class Recipe(models.Model):
@@ -143,3 +148,37 @@ class Artifact(models.Model):
     @property
     def proposed_layers(self) -> tuple[ProposedLayer, ...]:
         return read_proposal(self.proposal)
+
+
+class Histogram(models.Model):
+    """A picture that the toolkit drew of a layer's weights, bias or output, when the recipe asked for histograms.
+
+    `layer_key` is the layer's in the artifact's dumps, empty when none of their layers has this name.
+    """
+
+    artifact = models.ForeignKey(Artifact, on_delete=models.CASCADE, related_name="histograms")
+    position = models.PositiveIntegerField()  # in execution order of the layers, weights first
+    layer_key = models.CharField(max_length=300, blank=True)
+    layer_name = models.CharField(max_length=300)
+    shows = models.CharField(max_length=6, choices=Shows)
+    port = models.PositiveIntegerField(default=0)  # of an output
+    sha256 = models.CharField(max_length=64)
+    size = models.PositiveIntegerField()
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+
+    objects = HistogramQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["artifact", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["artifact", "position"], name="histogram_once_in_artifact")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.what} of {self.layer_name}"
+
+    @property
+    def what(self) -> str:
+        """What it shows, in words."""
+        return f"output {self.port}" if self.shows == Shows.OUT else str(self.get_shows_display())

@@ -70,6 +70,10 @@ def _with_more(plain: dict[str, Any], offer: Offer) -> Iterator[Preset]:
     if algorithm:
         reason = "8 bits, outliers cut off: for layers whose few large values spoil the rest."
         yield Preset("wide-ranges", reason, RecipeSettings(**plain, algorithm=algorithm))
-    if rules_of(plain["toolkit"], plain["platform"], plain["dtype"]).proposes:
+    rules = rules_of(plain["toolkit"], plain["platform"], plain["dtype"])
+    if rules.histograms:
+        reason = "8 bits, with pictures of how weights and layers are spread: to see which ranges are wide."
+        yield Preset("histograms", reason, RecipeSettings(**plain, histograms=True))
+    if rules.proposes:
         reason = "8 bits, and the toolkit proposes the layers that should have more."
         yield Preset("find-layers", reason, RecipeSettings(**plain, propose=True))

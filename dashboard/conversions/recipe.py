@@ -37,7 +37,8 @@ class RecipeSettings:
 
     `method`: how fine weights are quantized ("": as the toolkit does unasked); `batch`: samples that the artifact takes
     at once; `calibration_batch`: 0 is the toolkit's own; `hybrid`: layers with a data type of their own, by the name
-    that the quantized graph has for them; `propose`: let the toolkit tell which should; `extra`: see extra.py.
+    that the quantized graph has for them; `propose`: let the toolkit tell which should; `histograms`: let it draw
+    what it calibrates; `extra`: see extra.py.
     """
 
     toolkit: str = "reference"
@@ -52,6 +53,7 @@ class RecipeSettings:
     calibration_batch: int = 0
     precompile: bool = False
     propose: bool = False
+    histograms: bool = False
     hybrid: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -138,6 +140,7 @@ def _check_rules(recipe: RecipeSettings, rules: Rules, where: str) -> None:
     _within("calibration_batch", recipe.calibration_batch, 0, rules.calibration_batch, where)
     _switch("precompile", recipe.precompile, rules.precompile, where)
     _switch("propose", recipe.propose, rules.proposes, where)
+    _switch("histograms", recipe.histograms, rules.histograms, where)
     if recipe.hybrid and not rules.layer_dtypes:
         raise InvalidRecipe(f"hybrid: no layer can have a data type of its own{where}.")
     for layer, dtype in recipe.hybrid.items():

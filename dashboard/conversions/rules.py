@@ -32,6 +32,7 @@ class Rules:
     `batch`: samples that the artifact takes at once; `calibration_batch`: samples that are calibrated at once.
     `most_quantizations`: of how many kinds the network and its layers may be together (0: any), float not counted;
     `is_batch_alone`: whether a batch goes with neither single layers nor a proposal of them.
+    `histograms`: whether it draws the weights and layers that it calibrates.
     """
 
     methods: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class Rules:
     levels: tuple[int, ...] = (3, 2, 1, 0)
     is_calibrated: bool = True
     proposes: bool = False
+    histograms: bool = False
     batch: int = 1
     calibration_batch: int = 0
     precompile: bool = False
@@ -98,6 +100,7 @@ def _rknn1(dtype: str) -> Rules:
         batch=MOST_BATCH,
         calibration_batch=MOST_CALIBRATION_BATCH,
         precompile=True,
+        histograms=True,
         extra=True,
         most_quantizations=2,
         is_batch_alone=True,

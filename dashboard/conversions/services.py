@@ -11,7 +11,8 @@ from django.db.models import QuerySet
 
 from dashboard import files
 from dashboard.conversions.compiled import summary
-from dashboard.conversions.models import Artifact, Conversion, FrameworkBy, Recipe
+from dashboard.conversions.histograms import DrawnHistogram
+from dashboard.conversions.models import Artifact, Conversion, FrameworkBy, Histogram, Recipe
 from dashboard.conversions.offered import missing, offered
 from dashboard.conversions.offers import NEEDS
 from dashboard.conversions.proposal import ProposedLayer
@@ -32,7 +33,8 @@ class Converted:
     no dumps and no table.
 
     `dumps` maps a rung (framework, quantized, and from some toolkits converted) to its file; `inputs` is the evaluation
-    sample as the graph takes it. `proposal` is what the toolkit proposes, when the recipe asked for it.
+    sample as the graph takes it. `proposal` is what the toolkit proposes, `histograms` what it drew, when the
+    recipe asked for it.
     """
 
     artifact: Path
@@ -43,6 +45,7 @@ class Converted:
     build_facts: Path | None = None
     proposal: tuple[ProposedLayer, ...] = ()
     framework_by: FrameworkBy | None = None
+    histograms: tuple[DrawnHistogram, ...] = ()
 
 
 def keep_recipe(project: Project, settings: RecipeSettings) -> Recipe:
@@ -142,13 +145,35 @@ def store_conversion(conversion: Conversion, made: Converted) -> dict[str, Any]:
         "compiled": summary(json.loads(facts.read_bytes())) if facts else {},
         "framework_by": (made.framework_by or FrameworkBy.SOURCE) if "framework" in dumps else "",
         "platform": conversion.recipe.settings["platform"],
+        "histograms": [_store_histogram(*one) for one in enumerate(made.histograms)],
     }
 
 
+def _store_histogram(position: int, drawn: DrawnHistogram) -> Histogram:
+    """The row, unsaved, of a picture that is in the store."""
+    stored = files.put_path(drawn.path)
+    return Histogram(
+        position=position,
+        layer_key=drawn.layer_key,
+        layer_name=drawn.layer_name,
+        shows=drawn.shows,
+        port=drawn.port,
+        sha256=stored.sha256,
+        size=stored.size,
+        width=drawn.width,
+        height=drawn.height,
+    )
+
+
 def keep_artifact(conversion: Conversion, fields: dict[str, Any]) -> Artifact:
-    """Write the artifact's row and its dumps' rows; called in the transaction that ends the conversion."""
+    """Write the rows of the artifact, its dumps and histograms; called in the transaction that ends the conversion."""
     with transaction.atomic():
         for name in RUNGS:
             if fields[name]:
                 fields[name].save()
-        return Artifact.objects.create(conversion=conversion, **fields)
+        own = {name: value for name, value in fields.items() if name != "histograms"}
+        artifact = Artifact.objects.create(conversion=conversion, **own)
+        for histogram in fields["histograms"]:
+            histogram.artifact = artifact
+        Histogram.objects.bulk_create(fields["histograms"], batch_size=500)
+        return artifact

@@ -15,7 +15,7 @@ from dashboard.conversions.rules import GROUPS, METHODS, MOST_BATCH, MOST_CALIBR
 from dashboard.pageform import PageForm
 
 FIRST = ("toolkit", "toolkit_version", "platform", "dtype", "algorithm", "optimization_level")
-LATER = ("method", "batch", "calibration_batch", "precompile", "propose", "hybrid", "extra")
+LATER = ("method", "batch", "calibration_batch", "precompile", "propose", "histograms", "hybrid", "extra")
 TEXT = {"rows": 3, "spellcheck": "false"}
 
 
@@ -38,6 +38,7 @@ class RecipeFields(PageForm):
     )
     precompile = forms.BooleanField(required=False, label="Precompile for the board")
     propose = forms.BooleanField(required=False, label="Let the toolkit propose layers for more bits")
+    histograms = forms.BooleanField(required=False, label="Draw histograms of weights and layers")
     hybrid = forms.CharField(
         required=False,
         max_length=100_000,

@@ -40,6 +40,11 @@ def test_the_proposal_is_preset_only_where_the_toolkit_makes_one(api):
     assert ("rv1126b" in platforms, "rv1106" in platforms) == (True, False)
 
 
+def test_histograms_are_preset_only_where_the_toolkit_draws_them(api):
+    rows = api.get("/api/v1/presets/", {"page_size": 500}).json()["results"]
+    assert {row["settings"]["toolkit"] for row in rows if row["name"] == "histograms"} == {"rknn1"}
+
+
 def test_a_preset_can_be_asked_with_as_it_is(api, asked):
     settings = api.get("/api/v1/presets/", {"platform": "rv1126b"}).json()["results"][0]["settings"]
     assert api.post("/api/v1/evaluations/", {**asked, "recipe": settings}).json()["recipe"] == settings
@@ -79,6 +84,7 @@ def test_what_a_recipe_does_not_say_is_not_shown(api, asked):
     ("said", "words"),
     [
         ({"precompile": True}, "precompile"),
+        ({"histograms": True}, "histograms must be false"),
         ({"hybrid": {"conv": "int4"}}, "int16, float16"),
         ({"extra": {"target_platform": "rk3588"}}, "platform"),
         ({"batch": 99}, "from 1 to 31"),

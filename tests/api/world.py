@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from dashboard.boards.models import Board
+from dashboard.conversions.models import Histogram
 from dashboard.evaluations.models import Evaluation, Leg
 from dashboard.health.incidents import note
 from dashboard.health.models import GoldenModel, HealthCheck, Incident, IncidentKind, TwinCheck
@@ -46,6 +47,7 @@ class World:
     twin: TwinCheck
     imported: Import
     leaver: Membership
+    histogram: Histogram
 
     def kwargs_of(self, name: str) -> dict[str, Any]:
         """What the address of this name needs to point at this world's rows."""
@@ -96,6 +98,7 @@ def make_world() -> World:
         imported=make_import(project),
         twin=make_twin(leg.run, board, factories.make_board(project)),
         leaver=Membership.objects.get(project=project, user=leaver),
+        histogram=factories.make_histogram(leg.conversion.artifact),  # type: ignore[union-attr]
     )
 
 
@@ -208,6 +211,8 @@ KWARGS: dict[str, dict[str, Value]] = {
     "run": RUN,
     "outputs-file": RUN,
     "artifact-file": ARTIFACT,
+    "histograms": ARTIFACT,
+    "histogram-file": {**ARTIFACT, "sha256": lambda w: w.histogram.sha256},
     "job": JOB,
     "job-cancel": JOB,
     "job-log": JOB,
@@ -231,6 +236,8 @@ KWARGS: dict[str, dict[str, Value]] = {
     "api-artifact-file": ARTIFACT,
     "api-artifact-build-facts": ARTIFACT,
     "api-artifact-calibration-table": ARTIFACT,
+    "api-artifact-histograms": ARTIFACT,
+    "api-artifact-histogram-file": {**ARTIFACT, "position": lambda w: w.histogram.position},
     "api-run-detail": RUN,
     "api-run-outputs": RUN,
     "api-dump-detail": DUMP,

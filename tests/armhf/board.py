@@ -129,7 +129,9 @@ class EmulatedBoard:
     def freeze(self) -> None:
         """Stop every process; the kernel still acknowledges what arrives."""
         stopped: set[int] = set()
-        while moving := set(self.processes()) - stopped:  # some were only born while others were being stopped
+        while (
+            moving := set(self.processes()) - stopped
+        ):  # some were only born while others were being stopped
             self._signal(signal.SIGSTOP)
             stopped |= moving
 

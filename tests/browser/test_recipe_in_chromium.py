@@ -8,7 +8,7 @@ from tests.factories import make_converter, make_version, offer_of
 from tests.pages.conftest import World
 
 pytestmark = [pytest.mark.browser]
-LATER = ("method", "batch", "calibration_batch", "precompile", "propose", "hybrid", "extra")
+LATER = ("method", "batch", "calibration_batch", "precompile", "propose", "histograms", "hybrid", "extra")
 
 
 def _shown(window: Window) -> set[str]:

@@ -43,6 +43,7 @@ def test_a_setting_that_says_nothing_new_leaves_the_hash_alone():
         "calibration_batch": 0,
         "precompile": False,
         "propose": False,
+        "histograms": False,
         "hybrid": {},
         "extra": {},
     }
@@ -85,6 +86,8 @@ def test_every_later_setting_survives_being_stored():
     [
         ({"precompile": True}, "precompile must be false"),
         ({"precompile": 1}, "precompile must be true or false"),
+        ({"histograms": True}, "histograms must be false for w8a8 on rv1126b with rknn2"),
+        ({"histograms": 1}, "histograms must be true or false"),
         ({"calibration_batch": 8}, "calibration_batch must be 0"),
         ({"batch": 0}, "batch must be from 1 to 31"),
         ({"batch": 32}, "batch must be from 1 to 31"),
@@ -184,6 +187,22 @@ def test_rknn2_takes_a_batch_with_single_layers():
         {**RV1126B, "batch": 2, "propose": True, "hybrid": {"a": "int16", "b": "float16"}}
     )
     assert recipe.batch == 2
+
+
+RKNN1 = {"toolkit": "rknn1", "platform": "rv1126"}
+
+
+@pytest.mark.parametrize("dtype", ["u8", "i8", "i16"])
+def test_histograms_make_another_recipe_that_survives_being_stored(dtype: str):
+    asked = RecipeSettings.from_dict({**RKNN1, "dtype": dtype, "histograms": True})
+    assert RecipeSettings.from_dict(asked.as_dict()) == asked
+    assert asked.sha256 != RecipeSettings.from_dict({**RKNN1, "dtype": dtype}).sha256
+
+
+@pytest.mark.parametrize("said", [{**RKNN1, "dtype": "float"}, {}, {"toolkit": "ready"}])
+def test_histograms_are_refused_where_nothing_is_calibrated_by_rknn1(said: dict[str, Any]):
+    with pytest.raises(InvalidRecipe, match="histograms must be false"):
+        RecipeSettings.from_dict({**said, "histograms": True})
 
 
 def test_no_toolkit_offers_a_layer_the_data_type_that_all_others_have():

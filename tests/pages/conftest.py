@@ -8,12 +8,14 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from dashboard.boards.models import Board
+from dashboard.conversions.models import Histogram
 from dashboard.evaluations.models import Evaluation
 from dashboard.imports.models import Import
 from dashboard.projects.models import Project, Role
 from tests.factories import (
     make_board,
     make_evaluation,
+    make_histogram,
     make_member,
     make_model,
     make_project,
@@ -33,6 +35,7 @@ class World:
     board: Board
     evaluation: Evaluation
     imported: Import
+    histogram: Histogram
     admin: User
     developer: User
     viewer: User
@@ -67,6 +70,8 @@ class World:
             f"/runs/{run.pk}/",
             f"/runs/{run.pk}/outputs/",
             f"/artifacts/{conversion.artifact.pk}/file/",
+            f"/artifacts/{conversion.artifact.pk}/histograms/",
+            f"/artifacts/{conversion.artifact.pk}/histograms/{self.histogram.sha256}.png",
             f"/boards/{self.board.pk}/",
             f"/boards/{self.board.pk}/changes/",
             f"/jobs/conversion/{conversion.pk}/",
@@ -95,10 +100,12 @@ def world(db: None) -> World:
     make_project(stranger, "Elsewhere")
     board = make_board(project, name="desk")
     version = make_version(make_model(project, "upscaler"), routes=("direct", "traced"))
+    evaluation = make_evaluation(version, board=board)
     return World(
         project=project,
         board=board,
-        evaluation=make_evaluation(version, board=board),
+        evaluation=evaluation,
+        histogram=make_histogram(evaluation.legs.all()[0].conversion.artifact),
         imported=make_import(project),
         admin=admin,
         developer=make_member(project, Role.DEVELOPER, make_user("dev")),

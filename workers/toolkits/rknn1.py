@@ -5,6 +5,7 @@ toolkit's converts (workers/toolkits/rknn1job), ours collects; each is a limited
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from dashboard.conversions.services import Converted
 from similarity.dumpfile import DamagedFile
 from workers.errors import JobError
 from workers.jobfolder import JobFolder
+from workers.toolkits.drawn import drawn
 from workers.toolkits.explaining import explained
 from workers.toolkits.jobs import conversion_limits, run_old_script, run_script
 from workers.toolkits.probing import probed
@@ -42,7 +44,9 @@ class Rknn1Toolkit:
         version = self.carry_out(folder, ours)
         result = run_script("rknn1_collect_job", folder, **ours)
         try:
-            return checked(folder, {**result, "toolkit_version": f"rknn-toolkit {version}"})
+            made = checked(folder, {**result, "toolkit_version": f"rknn-toolkit {version}"})
+            own = made.dumps.get("converted", made.dumps["framework"])  # the toolkit's own float graph
+            return replace(made, histograms=drawn(folder, result, own))
         except (DamagedFile, KeyError, ValueError, TypeError, AttributeError) as error:
             raise JobError("toolkit:bad-result", f"{type(error).__name__}: {error}") from error
 

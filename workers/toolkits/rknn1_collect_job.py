@@ -14,6 +14,7 @@ from similarity.dumpfile import DumpFile, LayerInfo, write_dump
 from workers.toolkits.onnxjob.batch import repeated_layers, repeated_values
 from workers.toolkits.onnxjob.framework import FRAMEWORK
 from workers.toolkits.onnxjob.jobside import log, run_job, stage
+from workers.toolkits.rknn1files.histograms import collect_histograms
 from workers.toolkits.rknn1files.plan import SNAPSHOT
 from workers.toolkits.rknn1files.proposal import read_proposal
 from workers.toolkits.rknn1files.quantization import Scales, read_parameters, table_of
@@ -35,6 +36,7 @@ def collect(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     parameters = read_parameters(folder)
     known = _source_layers(folder)
     snapshot = Snapshot(folder / SNAPSHOT, known, quantized=job["recipe"]["dtype"] != FLOAT)
+    histograms = collect_histograms(folder, snapshot, wanted=bool(job["recipe"].get("histograms")))
     rows = snapshot.accuracy()
     batch = int(job["recipe"].get("batch", 1))
     # where nothing here can run the source, the toolkit's own float graph is all that there is to measure against
@@ -64,6 +66,7 @@ def collect(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
         "dumps": {rung: f"{rung}.safetensors" for rung in dict.fromkeys(("framework", own, "quantized"))},
         "calibration_table": "calibration.json",
         "build_facts": "build.json",
+        "histograms": histograms,
         "framework_by": str(job.get("framework_by") or "source") if known else "toolkit",
     }
 

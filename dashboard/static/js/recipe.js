@@ -26,6 +26,7 @@ function narrowMore() {
   take("calibration_batch", rule.calibration_batch > 0);
   take("precompile", rule.precompile);
   take("propose", rule.proposes);
+  take("histograms", rule.histograms);
   take("hybrid", rule.layer_dtypes.length > 0);
   field("hybrid").placeholder = rule.layer_dtypes.map((dtype) => `layer = ${dtype}`).join("\n");
   take("extra", rule.extra);

@@ -29,6 +29,7 @@ def plan_of(
         "dataset": CALIBRATION,
         "evaluation": EVALUATION,
         "snapshot": SNAPSHOT,
+        "histograms": bool(recipe.get("histograms")),
     }
 
 

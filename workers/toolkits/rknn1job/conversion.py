@@ -14,6 +14,8 @@ PLAN = "plan.json"
 ARTIFACT = "artifact.rknn"
 FEEDBACK = "log_feedback_to_the_rknn_toolkit_dev_team.log"  # written on an error [UG 7.1]
 FEEDBACK_BYTES = 64 << 10
+# Histograms of weights and layers in dump_data_distribute/ [UG 7.4]; they are drawn where there is no screen.
+DRAWING = {"RKNN_DRAW_DATA_DISTRIBUTE": "1", "MPLBACKEND": "Agg"}
 
 
 def main(folder: str) -> None:
@@ -36,6 +38,8 @@ def convert(plan: Dict[str, Any]) -> Dict[str, Any]:
     What accuracy_analysis does with an artifact of several samples no manual says: the layers are then those of the
     same network built for one.
     """
+    if plan["histograms"]:
+        os.environ.update(DRAWING)
     if plan["batch"] > 1:
         alone = made(plan)
         analyse(alone, plan)

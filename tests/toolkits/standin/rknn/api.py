@@ -7,6 +7,7 @@ import sys
 
 from rknn import arrays, hybrid, protobuf
 from rknn.behave import before
+from rknn.drawing import draw
 from rknn.loaders import Loaders
 from rknn.network import Network, as_dumped, file_name, quoted, scale_of
 from rknn.operators import NoMatch, transpose
@@ -110,13 +111,16 @@ class RKNN(Loaders):
     def _learn(self, dataset):
         try:
             for feed in self._samples(dataset):
-                self.network.learn(self.network.run(feed))
+                values = self.network.run(feed)
+                self.network.learn(values)
         except NoMatch as op:
             sys.stderr.write("\x1b[1;31mE Not match tensor %s:out0\x1b[0m\n\n" % op)
             with open(FEEDBACK, "w") as file:
                 file.write("E rknn-toolkit version: 1.7.5\nE Try match %s:out0 failed\n" % op)
             return -1
         print("W ----------------found outlier value----------------")
+        if self.how and os.environ.get("RKNN_DRAW_DATA_DISTRIBUTE") == "1":
+            draw(self.network, values)
         return 0
 
     def export_rknn(self, export_path):
