@@ -149,8 +149,8 @@ def suits(board: Board, lane: Lane) -> bool:
 def misfit(simulation: bool) -> str:
     """Why boards of the right platform do not suit an artifact that is (or is not) for simulated ones."""
     if simulation:
-        return "no simulated board is among its boards, and an NPU does not execute what the toolkit reference makes"
-    return "all its boards are simulated, and execute only what the toolkit reference makes"
+        return "the project has no simulated board, and an NPU does not execute what the toolkit reference makes"
+    return "the project has simulated boards only, which execute what the toolkit reference makes"
 
 
 def wakers(idle_for_s: float = 0.0) -> list[int]:
