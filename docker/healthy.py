@@ -18,9 +18,14 @@ def site(port: str) -> bool:
 
 
 def ssh(port: str) -> bool:
-    """Whether an SSH server greets."""
+    """Whether an SSH server greets. It is greeted back and heard to the end, else its log has a traceback a check."""
     with socket.create_connection(("127.0.0.1", int(port)), timeout=3) as connection:
-        return connection.recv(4) == b"SSH-"
+        connection.sendall(b"SSH-2.0-healthy\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        greeting = connection.recv(4)
+        while connection.recv(4096):
+            pass
+        return greeting == b"SSH-"
 
 
 def process(name: str) -> bool:

@@ -159,3 +159,12 @@ def test_the_private_host_key_is_for_its_owner_only(tmp_path: Path) -> None:
 def test_the_ready_line_is_one_line_of_json(tmp_path: Path) -> None:
     with running_board(tmp_path, "--sshd", "paramiko") as board:
         assert json.loads(json.dumps(board.ready))["port"] > 1023
+
+
+def test_the_images_health_check_leaves_nothing_in_the_boards_log(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    check = [sys.executable, str(ROOT / "docker" / "healthy.py"), "ssh"]
+    with running_board(tmp_path, "--sshd", "paramiko") as board:
+        done = subprocess.run([*check, str(board.port)], timeout=30, check=False)
+    assert (done.returncode, capfd.readouterr().err) == (0, "")
