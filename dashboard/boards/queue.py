@@ -149,7 +149,9 @@ def suits(board: Board, lane: Lane) -> bool:
 def misfit(simulation: bool) -> str:
     """Why boards of the right platform do not suit an artifact that is (or is not) for simulated ones."""
     if simulation:
-        return "the project has no simulated board, and an NPU does not execute what the toolkit reference makes"
+        return (
+            "the project has no simulated board, and an NPU does not execute what the toolkit reference makes"
+        )
     return "the project has simulated boards only, which execute what the toolkit reference makes"
 
 

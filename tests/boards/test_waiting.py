@@ -40,7 +40,8 @@ def test_no_board_of_the_platform(artifact):
 
 
 @pytest.mark.parametrize(
-    ("toolkit", "words"), [("rknn1", "the project has simulated boards only"), ("reference", "has no simulated board")]
+    ("toolkit", "words"),
+    [("rknn1", "the project has simulated boards only"), ("reference", "has no simulated board")],
 )
 def test_a_board_of_the_other_kind(toolkit, words):
     artifact = factories.make_artifact(toolkit=toolkit)

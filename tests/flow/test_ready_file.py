@@ -291,7 +291,10 @@ def test_a_simulated_board_does_not_get_such_a_file_and_the_verdict_says_why(
     asking = Asking(project, run_queue)
     leg = asking.evaluate(asking.upload(standin_rknn()))
     assert (leg.run, leg.reasons[0]["code"]) == (None, "board:none-suitable")
-    assert "the project has simulated boards only, which execute what the toolkit reference makes" in leg.sentence
+    assert (
+        "the project has simulated boards only, which execute what the toolkit reference makes"
+        in leg.sentence
+    )
 
 
 def test_without_a_board_the_verdict_says_so(run_queue: Callable[[], int]) -> None:

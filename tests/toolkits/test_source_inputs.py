@@ -35,6 +35,11 @@ def test_sizes_that_the_file_does_not_have_are_refused(sizes):
     assert failure_of(report({**OPEN, "shape": sizes}), {"x": SHAPED}, []) == "recipe:invalid"
 
 
+def test_the_sizes_that_a_network_was_traced_with_bind_nobody():
+    told = {"format": "torchscript", **report({**OPEN, "shape": [1, 3, 9, 9]})}
+    assert shape_of(told, {"x": SHAPED}) == [("x", (1, 3, 8, 8))]
+
+
 def test_an_open_batch_is_one_sample():
     assert shape_of(report({**OPEN, "shape": [None, 8, 8, 3]})) == [("x", (1, 8, 8, 3))]
 

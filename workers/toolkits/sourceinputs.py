@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboard.conversions.recipe import InputSettings
+from dashboard.registry.formats import Format
 from workers.errors import JobError
 
 
@@ -38,8 +39,9 @@ def inputs_of(
     if not told:
         raise JobError("model:dynamic-input", "The file does not tell its inputs: name them in the recipe.")
     others = [found for route in routes if len(found := route.get("inputs") or []) == len(told)]
-    for name, one in zip(names, report.get("inputs") or (), strict=False):
-        _check_shape(name, recipe.get(name), one)
+    if report.get("format") != Format.TORCHSCRIPT:  # which tells the sizes that it was traced with
+        for name, one in zip(names, report.get("inputs") or (), strict=False):
+            _check_shape(name, recipe.get(name), one)
     return tuple(
         SourceInput(
             name,
