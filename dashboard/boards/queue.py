@@ -150,9 +150,9 @@ def misfit(simulation: bool) -> str:
     """Why boards of the right platform do not suit an artifact that is (or is not) for simulated ones."""
     if simulation:
         return (
-            "the project has no simulated board, and an NPU does not execute what the toolkit reference makes"
+            "only a board of software (NPU sim) executes what the toolkit reference makes, and there is none"
         )
-    return "the project has simulated boards only, which execute what the toolkit reference makes"
+    return "there are boards of software only (NPU sim), which execute what the toolkit reference makes"
 
 
 def wakers(idle_for_s: float = 0.0) -> list[int]:

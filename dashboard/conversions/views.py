@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from dashboard.conversions.histograms import Shows
-from dashboard.conversions.models import Artifact, Histogram
+from dashboard.conversions.models import Artifact
 from dashboard.conversions.offered import workers
 from dashboard.conversions.offers import HOW_TO_ADD, TOOLKITS
 from dashboard.conversions.shown import Sought, by_layer
@@ -53,7 +53,7 @@ def histograms(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def histogram_file(request: HttpRequest, pk: int, sha256: str) -> HttpResponseBase:
     """The picture of this content, when the artifact has it and the user may see that."""
-    mine = Histogram.objects.visible_to(request.user).filter(artifact=pk, sha256=sha256)
-    if not mine.exists():
+    artifact = get_object_or_404(Artifact.objects.visible_to(request.user), pk=pk)
+    if not artifact.histograms.filter(sha256=sha256).exists():
         raise Http404
     return png(request, sha256)

@@ -158,8 +158,8 @@ def _is_dying(job: Job) -> bool:
 
 def _has_board(leg: Leg, artifact: Artifact) -> bool:
     evaluation = leg.evaluation
-    if evaluation.board_id:
-        return True
+    if evaluation.board:
+        return bool(evaluation.board.is_simulation == artifact.is_for_simulation)
     boards = Board.objects.filter(platform=artifact.platform, projects=evaluation.project_id)
     return boards.executing(artifact.is_for_simulation).exists()
 

@@ -86,7 +86,7 @@ def _check(version: ModelVersion, wanted: Wanted) -> None:
     if board and board.is_simulation != (wanted.recipe.toolkit == REFERENCE):
         raise Refused(
             "recipe:invalid",
-            "A simulated board executes only what the toolkit reference makes, and an NPU anything but that.",
+            "A board of software (NPU sim) executes only what the toolkit reference makes, and no other board does.",
         )
     check_sources(version, wanted.recipe)
     count = reported(wanted.samples).get("count")

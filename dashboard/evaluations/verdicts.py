@@ -5,7 +5,7 @@ from typing import Any
 
 from dashboard.boards.models import Board
 from dashboard.boards.queue import misfit
-from dashboard.conversions.models import FrameworkBy
+from dashboard.conversions.models import Artifact, FrameworkBy
 from dashboard.conversions.offers import REFERENCE
 from dashboard.evaluations.models import Leg, Outcome
 from dashboard.jobs.failures import failure
@@ -54,15 +54,20 @@ def judge_leg(leg: Leg) -> Judged:
         advice=list(verdict.advice),
     )
     if leg.conversion and leg.conversion.artifact.framework_by in NOT_RUN:
-        judged = _unread(judged)
+        judged = _unread(judged, leg.conversion.artifact)
     if leg.run is None:
         return _without_board(judged, leg)
     return judged if not failed else _with_failure(judged, failed[0])
 
 
-def _unread(judged: Judged) -> Judged:
+def _unread(judged: Judged, artifact: Artifact) -> Judged:
     """Say what a float network that is the toolkit's own cannot show."""
     told = "Whether the toolkit read the file right is not known: nothing here can run it."
+    is_alone = (
+        artifact.framework_by == FrameworkBy.TOOLKIT and artifact.conversion.recipe.value.dtype == "float"
+    )
+    if is_alone:
+        told += " A float build is that float network, so nothing was compared before the board."
     advice = "To have the reading checked, upload the same network as ONNX as another route: this page compares both."
     return replace(judged, sentence=f"{judged.sentence} {told}", advice=[*judged.advice, advice])
 
@@ -95,8 +100,10 @@ def nowhere(leg: Leg) -> str:
     """That the project has no board for it."""
     asked = leg.evaluation
     recipe = asked.recipe.value
-    if Board.objects.filter(platform=recipe.platform, projects=asked.project_id).exists():
-        return f"Nothing ran on a board: {misfit(recipe.toolkit == REFERENCE)}."
+    for_simulation = recipe.toolkit == REFERENCE
+    boards = Board.objects.filter(platform=recipe.platform, projects=asked.project_id)
+    if boards.executing(not for_simulation).exists():
+        return f"Nothing ran on a board: {misfit(for_simulation)}."
     return f"Nothing ran on a board: the project has none of the platform {recipe.platform}."
 
 

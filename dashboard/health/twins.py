@@ -48,7 +48,7 @@ def request_twin_check(
     if any(board.platform != artifact.platform for board in chosen):
         raise CannotCompare(f"The artifact is made for {artifact.platform}.")
     if any(board.is_simulation != artifact.is_for_simulation for board in chosen):
-        kind = "simulated boards" if artifact.is_for_simulation else "boards with an NPU"
+        kind = "boards of software (NPU sim)" if artifact.is_for_simulation else "boards with an NPU"
         raise CannotCompare(f"The artifact is made for {kind}.")
     others = list(candidates(artifact).exclude(pk__in=[board.pk for board in chosen])[:2])
     pair = (chosen + others)[:2]

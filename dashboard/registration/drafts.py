@@ -8,6 +8,7 @@ from dashboard.boards import keys
 from dashboard.boards.addresses import AddressRefused, check_address
 from dashboard.boards.keys import BadKey, KeyKind
 from dashboard.boards.labels import BadLabels, check_labels
+from dashboard.boards.models.board import SIMULATION
 
 NPUS = {
     "rknn1": "rknn1: RV1109, RV1126, RK1808",
@@ -49,7 +50,7 @@ class Draft:
     @property
     def is_simulated(self) -> bool:
         """A virtual NPU is never taken for a real one, whatever was ticked."""
-        return self.simulated or self.npu == "sim"
+        return self.simulated or self.npu == SIMULATION
 
     def checked_key(self) -> str:
         """The private key in OpenSSH's form, made or brought along. Raises Unfit."""

@@ -41,7 +41,7 @@ def test_no_board_of_the_platform(artifact):
 
 @pytest.mark.parametrize(
     ("toolkit", "words"),
-    [("rknn1", "the project has simulated boards only"), ("reference", "has no simulated board")],
+    [("rknn1", "there are boards of software only"), ("reference", "only a board of software")],
 )
 def test_a_board_of_the_other_kind(toolkit, words):
     artifact = factories.make_artifact(toolkit=toolkit)

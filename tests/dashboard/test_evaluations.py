@@ -6,11 +6,11 @@ import pytest
 from django.db import connection
 
 from dashboard.boards.models import Run
-from dashboard.conversions.models import Conversion
+from dashboard.conversions.models import Conversion, FrameworkBy
 from dashboard.conversions.recipe import RecipeSettings
 from dashboard.evaluations.models import Evaluation, Outcome
 from dashboard.evaluations.services import Wanted, cancel_evaluation, request_evaluation
-from dashboard.evaluations.verdicts import nowhere
+from dashboard.evaluations.verdicts import judge_leg, nowhere
 from dashboard.jobs.models import State
 from dashboard.layers.models import Comparison
 from dashboard.layers.services import request_comparison
@@ -171,7 +171,7 @@ def test_a_board_that_cannot_execute_what_is_made_is_refused_at_once(version, to
     board = factories.make_board(version.project, simulated=simulated)
     with pytest.raises(Refused) as refused:
         ask(version, board=board, recipe=RecipeSettings(toolkit=toolkit))
-    assert (refused.value.code, "an NPU anything but that" in refused.value.detail) == (
+    assert (refused.value.code, "and no other board does" in refused.value.detail) == (
         "recipe:invalid",
         True,
     )
@@ -183,7 +183,7 @@ def test_with_boards_of_the_other_kind_only_nothing_is_run_and_the_verdict_says_
     artifact = converted(evaluation)
     leg = leg_of(evaluation)
     assert leg.run is None and artifact.is_for_simulation
-    assert "an NPU does not execute what the toolkit reference makes" in nowhere(leg)
+    assert "only a board of software (NPU sim) executes" in nowhere(leg)
 
 
 def test_without_any_board_nothing_is_run(version):
@@ -311,3 +311,13 @@ def test_an_evaluation_is_as_good_as_its_worst_leg(project, outcomes, worst):
 
 def test_an_evaluation_under_way_has_no_outcome(project):
     assert factories.make_evaluation(ended=False).outcome is None
+
+
+def test_a_float_build_of_what_nothing_can_run_says_that_nothing_was_compared(version):
+    leg = factories.make_evaluation().legs.get()
+    artifact = leg.conversion.artifact
+    artifact.framework_by = FrameworkBy.TOOLKIT
+    artifact.save()
+    leg.conversion.recipe.settings |= {"toolkit": "rknn1", "dtype": "float"}
+    judged = judge_leg(leg)
+    assert "nothing was compared before the board" in judged.sentence

@@ -292,7 +292,7 @@ def test_a_simulated_board_does_not_get_such_a_file_and_the_verdict_says_why(
     leg = asking.evaluate(asking.upload(standin_rknn()))
     assert (leg.run, leg.reasons[0]["code"]) == (None, "board:none-suitable")
     assert (
-        "the project has simulated boards only, which execute what the toolkit reference makes"
+        "there are boards of software only (NPU sim), which execute what the toolkit reference makes"
         in leg.sentence
     )
 

@@ -10,7 +10,16 @@ from dashboard.health.checks import accept_outputs, request_check, sentence_of
 from dashboard.health.golden import NotGolden, golden_for, name_golden_model, retire
 from dashboard.health.models import Cause, GoldenModel, HealthCheck, IncidentKind, Outcome
 from dashboard.projects.models import AuditEvent
-from tests.factories import fail, make_board, make_project, owner_of
+from tests.factories import (
+    fail,
+    make_artifact,
+    make_board,
+    make_conversion,
+    make_model,
+    make_project,
+    make_version,
+    owner_of,
+)  # fmt: skip
 from tests.health.conftest import RIGHT, judged, run_on
 
 pytestmark = pytest.mark.django_db
@@ -280,3 +289,14 @@ def test_accepting_what_one_check_found_ends_no_other_checks_quarantine(board: B
 def test_a_golden_model_for_a_runtime_that_no_board_has_is_refused(board: Board, golden: GoldenModel):
     with pytest.raises(NotGolden, match="has the runtime version"):
         name_golden_model(golden.outputs.get().run, owner_of(golden.project), "?!")
+
+
+def test_a_board_of_software_and_an_emulated_one_do_not_share_a_golden_model():
+    """Both are simulated; what one executes the other cannot, and its check would wait for ever."""
+    software = make_board(make_project())
+    emulated = make_board(*software.projects.all(), simulated=False)
+    Board.objects.filter(pk=emulated.pk).update(simulated=True)
+    emulated.refresh_from_db()
+    artifact = make_artifact(make_conversion(make_version(make_model(software.projects.get()))))
+    golden = name_golden_model(run_on(software, artifact), None)
+    assert (golden_for(software), golden_for(emulated)) == (golden, None)

@@ -172,6 +172,14 @@ def test_formats_whose_packages_are_missing_are_not_offered(toolkit):
     assert set(FORMATS) - set(toolkit.offered.offer.formats) == {"torchscript", "mxnet"}
 
 
+def test_a_package_that_takes_the_interpreter_along_costs_its_formats_only(tmp_path):
+    python = make_environment(tmp_path / "broken", PYTHONS["this"])
+    (packages_of(python) / "torch.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
+    (packages_of(python) / "mxnet.py").write_text("raise SystemExit(3)\n")
+    formats = ask("rknn1", python).offer.formats
+    assert ("onnx" in formats, {"torchscript", "mxnet"} & set(formats)) == (True, set())
+
+
 def test_they_are_offered_once_the_packages_are_there(tmp_path):
     python = make_environment(tmp_path / "full", PYTHONS["this"])
     for package in ("torch", "mxnet"):

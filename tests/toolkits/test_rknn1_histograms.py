@@ -53,6 +53,11 @@ def test_every_layer_has_its_histograms(made):
     assert shown == {"out": 6, "weight": 2, "bias": 1}
 
 
+def test_of_the_second_build_that_a_batch_needs_nothing_is_drawn(own, folder):
+    made = convert(own, folder, conv_relu_net(), random_samples(PICTURE), histograms=True, batch=3)
+    assert Counter(str(one.shows) for one in made.histograms) == {"out": 6, "weight": 2, "bias": 1}
+
+
 def test_histograms_have_the_keys_and_names_of_the_dumps_layers(made):
     with DumpFile.open(made[0].dumps["quantized"]) as dump:
         layers = [(layer.key, layer.name) for layer in dump.layers]

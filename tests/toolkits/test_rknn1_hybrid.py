@@ -16,6 +16,7 @@ from tests.toolkits.oldpythons import PYTHONS, make_environment, misbehaving
 from tests.toolkits.test_rknn1 import PICTURE, convert, failure_of, opened
 from workers.jobfolder import JobFolder
 from workers.toolkits.rknn1job.calls import Failed
+from workers.toolkits.rknn1job.configuration import layers_in
 from workers.toolkits.rknn1job.hybrid import own_names
 
 STEPS = ("hybrid_quantization_step1", "hybrid_quantization_step2")
@@ -177,6 +178,18 @@ def test_layers_that_step_1_does_not_know_are_named(toolkit, folder):
 )
 def test_every_way_to_call_a_layer_leads_to_its_own_name(name):
     assert own_names({name: "float32"}, ["Conv_/model.1/conv/Conv_9", DEEP]) == {DEEP: "float32"}
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        (r'"@Conv_\xE9_3:out0"', "Conv_é_3"),
+        (r'"@a\\xE9_3:out0"', r"a\xE9_3"),
+        ("'@it''s_3:weight'", "it's_3"),
+    ],
+)
+def test_names_are_read_as_yaml_writes_them(written, name):
+    assert layers_in(f"quantize_parameters:\n    {written}:\n        dtype: u8\n") == [name]
 
 
 def test_a_name_with_its_number_is_not_ambiguous():

@@ -36,6 +36,7 @@ from workers.steps.events import report_to
 from workers.steps.visit import Visit
 from workers.whereabouts import whereabouts
 
+FLOAT_BYTES = 4  # of a value in a simulated board's dump, and in outputs
 TEXT_BYTES = 16  # of a value in the vendor's layer files
 SPARE_BYTES = 16_000_000
 SEQUENCE = {"repeats": 10, "reloads": 3}
@@ -160,7 +161,7 @@ def timed_rows(run: Run, board: Board, layers: Sequence[LayerTime]) -> list[dict
     the keys where there is no such graph.
     """
     rows = [vars(layer) for layer in layers]
-    if board.npu == "sim":
+    if board.is_simulation:
         return rows
     names, known = [layer.name for layer in layers], run.artifact.reference
     if known is None:
@@ -191,17 +192,17 @@ def job_of(run: Run, board: Board) -> dict[str, Any]:
 def disk_bytes(artifact: Artifact, board: Board) -> int:
     """The free disk that a run needs on the board: what is sent, its dump, its outputs, and some room.
 
-    The dump's size is estimated from the quantized graph's: the vendor's files hold a line of text for each value.
-    Outputs are layers too, so that another such dump is room enough for them. Of a ready file nobody knows its layers:
-    a dump that finds no room ends as board:disk-full.
+    The dump's size is estimated from the quantized graph's layers: the vendor's files hold a line of text for each
+    value. Outputs are layers too, so that all values as floats are room enough for them. Of a ready file nobody knows
+    its layers: a dump that finds no room ends as board:disk-full.
     """
     sent = artifact.size + files.existing(artifact.inputs_sha256).stat().st_size
     known = artifact.reference
     if known is None:
         return sent + SPARE_BYTES
-    values = sum(math.prod(layer.get("shape", ())) for layer in known.layers)
-    dump = known.size if board.npu == "sim" else TEXT_BYTES * values
-    return sent + dump + known.size + SPARE_BYTES
+    values: int = sum(math.prod(layer.get("shape", ())) for layer in known.layers)
+    dump = FLOAT_BYTES if board.is_simulation else TEXT_BYTES
+    return sent + (dump + FLOAT_BYTES) * values + SPARE_BYTES
 
 
 def files_of(artifact: Artifact) -> dict[str, Path]:

@@ -30,7 +30,7 @@ def _one(folder: JobFolder, entry: Any, layers: list[tuple[str, str]]) -> DrawnH
         if not _is_number(port) or not (place is None or _is_number(place)):
             raise ValueError(f"layer {place!r:.40}, port {port!r:.40}")
         key, name = ("", str(entry["name"])) if place is None else layers[place]
-        if not 0 < len(name) <= LONGEST or not name.isprintable():
+        if not 0 < len(name) <= LONGEST or not name.isprintable() or len(key) > LONGEST:
             raise ValueError(f"the name {name!r:.60}")
         width, height = size_of(folder.read(entry["file"], MOST_BYTES))
         return DrawnHistogram(

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from dashboard.boards.models import Board, Run
 from dashboard.conversions.models import Artifact
+from dashboard.conversions.offers import REFERENCE
 from dashboard.projects.models import Project, ProjectOwnedQuerySet
 
 
@@ -21,7 +22,9 @@ class GoldenModelQuerySet(ProjectOwnedQuerySet):
         fits = Q(runtime_version="") | Q(runtime_version=board.runtime_version)
         kind = {"platform": board.platform, "simulated": board.simulated}
         mine = self.in_use().filter(fits, project__boards=board, **kind)
-        return mine.order_by("-runtime_version", "pk")
+        for_simulation = Q(artifact__conversion__recipe__settings__toolkit=REFERENCE)
+        executable = for_simulation if board.is_simulation else ~for_simulation
+        return mine.filter(executable).order_by("-runtime_version", "pk")
 
 
 class GoldenModel(models.Model):

@@ -6,7 +6,7 @@ suggestion there) and `quantize_parameters`, whose keys '@<layer>:weight|bias|ou
 
 import json
 import re
-from typing import Dict, List, Tuple
+from typing import Dict, List, Match, Tuple
 
 from workers.toolkits.rknn1job.calls import Failed
 from workers.toolkits.rknn1job.names import layer_of
@@ -15,6 +15,7 @@ LAYERS, PARAMETERS = "customized_quantize_layers", "quantize_parameters"
 SECTION = re.compile(r"^(\w+)[ ]*:")
 # a long key stands behind a question mark; @ cannot begin a plain scalar, so that keys are quoted
 KEY = re.compile(r"""^[ ]+(?:\?[ ]+)?(['"])(@.+)\1[ ]*:?[ ]*$""")
+ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|.)")
 
 
 def divided(text: str) -> Tuple[str, str, str]:
@@ -62,6 +63,12 @@ def _unquoted(quote: str, text: str) -> str:
     if quote == "'":
         return text.replace("''", "'")
     try:
-        return str(json.loads('"' + text + '"'))  # YAML's escapes are JSON's, and some that no name has
-    except ValueError:
+        return str(json.loads('"' + ESCAPE.sub(_as_json, text) + '"'))
+    except ValueError:  # an escape of YAML's that no name has
         return text
+
+
+def _as_json(escape: Match[str]) -> str:
+    """YAML's escapes are JSON's, but for those of two hexadecimal digits, and some that no name has."""
+    digits = escape.group(1)
+    return "\\u00" + digits if digits else escape.group(0)

@@ -15,7 +15,8 @@ ARTIFACT = "artifact.rknn"
 FEEDBACK = "log_feedback_to_the_rknn_toolkit_dev_team.log"  # written on an error [UG 7.1]
 FEEDBACK_BYTES = 64 << 10
 # Histograms of weights and layers in dump_data_distribute/ [UG 7.4]; they are drawn where there is no screen.
-DRAWING = {"RKNN_DRAW_DATA_DISTRIBUTE": "1", "MPLBACKEND": "Agg"}
+DRAW = "RKNN_DRAW_DATA_DISTRIBUTE"
+DRAWING = {DRAW: "1", "MPLBACKEND": "Agg"}
 
 
 def main(folder: str) -> None:
@@ -44,6 +45,9 @@ def convert(plan: Dict[str, Any]) -> Dict[str, Any]:
         alone = made(plan)
         analyse(alone, plan)
         alone.release()
+        os.environ.pop(
+            DRAW, None
+        )  # the second build's ids and sizes are others: its pictures would be strangers
         rknn = made(dict(plan, build=dict(plan["build"], rknn_batch_size=plan["batch"])))
     else:
         rknn = made(plan)

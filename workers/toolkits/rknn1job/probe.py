@@ -2,7 +2,8 @@
 
 import json
 import os
-from importlib import import_module
+import subprocess
+import sys
 from typing import Any, Dict, List
 
 from workers.toolkits.rknn1job.calls import Failed, done
@@ -49,17 +50,18 @@ def probe(job: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def formats(legal: List[str], needs: Dict[str, str]) -> List[str]:
-    """Those whose package is here, where the toolkit needs one: it is imported, which shows that it works."""
+    """Those whose package is here and can be imported, where the toolkit needs one."""
     works = {package: is_importable(package) for package in set(needs.values())}
     return [one for one in legal if works.get(needs.get(one, ""), True)]
 
 
 def is_importable(package: str) -> bool:
+    """Tried in a program of its own, which may crash or hang: what is wrong with a package costs its formats only."""
+    argv = [sys.executable, "-s", "-c", "import " + package]
     try:
-        import_module(package)
-    except Exception:  # whatever is wrong with it, its formats are not offered
+        return subprocess.call(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=40) == 0
+    except (OSError, subprocess.TimeoutExpired):
         return False
-    return True
 
 
 def takes(rknn: Any, platform: str, dtype: str, **more: str) -> bool:

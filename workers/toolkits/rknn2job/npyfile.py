@@ -2,6 +2,7 @@
 
 import math
 import os
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 BLOCK = 1 << 18  # values, a megabyte
+# cut short, no .npy at all, a version of the format that nobody writes, a header that is no Python
+NO_HEADER = (ValueError, KeyError, EOFError, SyntaxError, tokenize.TokenError)
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -35,10 +38,7 @@ def complete_floats(path: Path) -> Floats32 | None:
     with path.open("rb") as file:
         try:
             shape, is_fortran, dtype = HEADERS[npy.read_magic(file)](file)
-        except (
-            ValueError,
-            KeyError,
-        ):  # cut short, no .npy at all, a version of the format that nobody writes
+        except NO_HEADER:
             return None
         found = Floats32(tuple(shape), file.tell())
         whole = found.start + 4 * found.size == os.fstat(file.fileno()).st_size

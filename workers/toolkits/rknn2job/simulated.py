@@ -22,13 +22,6 @@ from workers.toolkits.rknn2job.narrow import narrowed, widened
 from workers.toolkits.rknn2job.npyfile import complete_floats
 from workers.toolkits.rknn2job.snapshot import FOLDERS, Scale, load
 
-NEVER_READS_BACK = (
-    "2.2.0",
-    "2.3.0",
-    "2.3.2",
-    "2.5.0",
-)  # what was watched; of others files are taken at the end
-
 Stamp = tuple[int, int, int]  # number of the file, size, when it was written last
 GONE: Stamp = (0, 0, 0)
 
@@ -58,8 +51,8 @@ class Simulated:
         """Take what is complete and has been still since the last look. The toolkit's map of names comes last, so that
         the scale is a guess until `settle`. What cannot be done now is done, or refused, there.
         """
-        with contextlib.suppress(OSError):
-            for path in self.folder.glob("*.npy"):
+        for path in sorted(self.folder.glob("*.npy")):
+            with contextlib.suppress(OSError):
                 now, before = _stamp(path), self._seen.get(path)
                 self._seen[path] = now
                 if now == before and not self._is_taken(path):

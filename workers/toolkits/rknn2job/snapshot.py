@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from similarity.dumpfile import LayerInfo
 from workers.toolkits.onnxjob.jobside import Refused
 from workers.toolkits.onnxjob.layers import key_of, printable
+from workers.toolkits.rknn2job.npyfile import NO_HEADER
 from workers.toolkits.vendor.accuracy_table import AccuracyRow, read_accuracy_table
 
 FOLDERS = {"converted": "golden", "quantized": "simulator"}
@@ -156,14 +157,14 @@ def load(path: Path) -> NDArray[np.float32]:
     """The tensor of a file. Raises Refused toolkit:bad-result."""
     try:
         return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, *NO_HEADER) as error:
         raise Refused("toolkit:bad-result", f"{path.name} of the snapshot is damaged: {error}") from error
 
 
 def _shape(path: Path) -> tuple[int, ...]:
     try:
         shape: tuple[int, ...] = np.load(path, mmap_mode="r", allow_pickle=False).shape
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, *NO_HEADER) as error:
         raise Refused("toolkit:bad-result", f"{path.name} of the snapshot is damaged: {error}") from error
     return shape
 

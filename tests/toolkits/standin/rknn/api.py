@@ -120,7 +120,7 @@ class RKNN(Loaders):
             return -1
         print("W ----------------found outlier value----------------")
         if self.how and os.environ.get("RKNN_DRAW_DATA_DISTRIBUTE") == "1":
-            draw(self.network, values)
+            draw(self.network, values, self.batch)
         return 0
 
     def export_rknn(self, export_path):

@@ -10,8 +10,8 @@ FOLDER = "dump_data_distribute"
 WIDTH, HEIGHT = 64, 48
 
 
-def draw(network, values):
-    """Draw what is known of every layer: its constants, and its output for the last sample."""
+def draw(network, values, batch):
+    """Draw what is known of every layer: its constants, and its output for the last sample, named by this build."""
     os.makedirs(FOLDER, exist_ok=True)
     taken = {node["outputs"][0]: node["inputs"][1:3] for node in network.graph["nodes"]}
     for layer, tensor in network.layers():
@@ -21,7 +21,8 @@ def draw(network, values):
             if value is not None and value[0]:  # a layer of its own numbers, no scalar
                 save("%s_%s" % (stem, word), value[1])
         shape, flat = values[tensor]
-        save("%s_out0_nchw_%s" % (stem, "_".join(str(size) for size in shape)), flat)
+        sizes = [shape[0] * batch, *shape[1:]]
+        save("%s_out0_nchw_%s" % (stem, "_".join(str(size) for size in sizes)), flat)
 
 
 def save(stem, flat):
