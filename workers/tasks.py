@@ -22,7 +22,7 @@ from dashboard.layers.models import Comparison
 from dashboard.registration.models import Probe
 from dashboard.registry.models import Inspection
 from similarity import fused
-from workers import offering, presence, serving
+from workers import offering, presence, serving, stopping
 from workers.child import isolation
 from workers.lifecycle import work
 from workers.link.bundle import agent_bundle
@@ -116,6 +116,7 @@ def settle(instance: Any, **_: Any) -> None:
 @worker_ready.connect
 def announce(sender: Any, **_: Any) -> None:
     serving.await_stop()
+    stopping.end_in_time()
     presence.announce(sorted(sender.app.amqp.queues.consume_from), sender.pool.num_processes)
 
 

@@ -168,3 +168,14 @@ def test_a_busy_worker_stops_in_time_and_its_job_goes_on_elsewhere(
     until(all_ended)
     job.refresh_from_db()
     assert (took < STOP_S, job.state) == (True, State.SUCCEEDED)
+
+
+def test_a_worker_whose_pool_hangs_stops_in_time_all_the_same(work: Work, stack: Stack, until: Until) -> None:
+    """Celery joins the pool inside the signal's handler; a process that does not end would hold it there."""
+    until(all_ended)
+    worker = stack.workers[0]
+    for pid in kernel.descendants(worker.pid):
+        kernel.kill(pid, signal.SIGSTOP)
+    took = worker.end(signal.SIGTERM, patience_s=30)
+    stack.keep()
+    assert took < STOP_S
