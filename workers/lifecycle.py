@@ -22,7 +22,8 @@ J = TypeVar("J", bound=Job)
 Keep = Callable[[], object]
 Step = Callable[[J, Lease], Keep]
 PROCESS = secrets.token_hex(4)
-LONGEST_DELAY_S = 10.0  # before another try: a board that recovered may wait for just this check
+# before another try: a board that recovered may wait for just this job, which may have had to notice 20 s of silence
+LONGEST_DELAY_S = 5.0
 
 
 def this_worker() -> str:
