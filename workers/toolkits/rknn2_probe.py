@@ -7,12 +7,12 @@ ARCHITECTURE.md, "Toolkit job `probe`". A toolkit that cannot be imported or con
 """
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from workers.toolkits.onnxjob.jobside import Refused, run_job
+from workers.toolkits.rknn1job.packages import formats_with_packages
 from workers.toolkits.rknn2job.calls import done
 
 FLOAT = "float"  # a build without quantization: config() is not told of a data type
@@ -34,22 +34,9 @@ def probe(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     rknn.release()
     found = version("rknn-toolkit2")
     title = f"rknn-toolkit2 {found}"
-    words = {"dtypes": dtypes, "algorithms": algorithms}
-    return {"version": found, "title": title, **words, "formats": formats(job["formats"], job["needs"])}
-
-
-def formats(legal: Sequence[str], needs: Mapping[str, str]) -> list[str]:
-    """Those of which the toolkit finds the packages here that it needs; each is imported, which shows that it works."""
-    works = {package: _is_importable(package) for package in set(needs.values())}
-    return [one for one in legal if works.get(needs.get(one, ""), True)]
-
-
-def _is_importable(package: str) -> bool:
-    try:
-        import_module(package)
-    except Exception:  # whatever is wrong with it, its formats are not offered
-        return False
-    return True
+    formats = formats_with_packages(job["formats"], job["needs"])
+    words = {"dtypes": dtypes, "algorithms": algorithms, "formats": formats}
+    return {"version": found, "title": title, **words}
 
 
 def _takes_somewhere(rknn: Any, dtypes: Mapping[str, Sequence[str]], kind: str, algorithm: str) -> bool:

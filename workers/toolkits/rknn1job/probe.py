@@ -2,13 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 from workers.toolkits.rknn1job.calls import Failed, done
 from workers.toolkits.rknn1job.channel import error, leave
 from workers.toolkits.rknn1job.package import opened, version
+from workers.toolkits.rknn1job.packages import formats_with_packages
 from workers.toolkits.rknn1job.words import DTYPES, FLOAT
 
 
@@ -45,23 +44,9 @@ def probe(job: Dict[str, Any]) -> Dict[str, Any]:
     }
     rknn.release()
     title = "rknn-toolkit " + found
-    words = {"dtypes": dtypes, "algorithms": algorithms, "formats": formats(job["formats"], job["needs"])}
+    formats = formats_with_packages(job["formats"], job["needs"])
+    words = {"dtypes": dtypes, "algorithms": algorithms, "formats": formats}
     return dict(words, version=found, title=title)
-
-
-def formats(legal: List[str], needs: Dict[str, str]) -> List[str]:
-    """Those whose package is here and can be imported, where the toolkit needs one."""
-    works = {package: is_importable(package) for package in set(needs.values())}
-    return [one for one in legal if works.get(needs.get(one, ""), True)]
-
-
-def is_importable(package: str) -> bool:
-    """Tried in a program of its own, which may crash or hang: what is wrong with a package costs its formats only."""
-    argv = [sys.executable, "-s", "-c", "import " + package]
-    try:
-        return subprocess.call(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=40) == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
 
 
 def takes(rknn: Any, platform: str, dtype: str, **more: str) -> bool:
